@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * Namespaces: one row per type with the names that specs, runc's state and procfs use; joining; id maps.
+ * Safe after fork: yes.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+struct ns_row {
+	char spec[8];  /* "network" */
+	char runc[12]; /* "NEWNET" */
+	char proc[8];  /* "net": below /proc/PID/ns */
+	uint32_t flag; /* CLONE_NEWNET */
+};
+
+#define NS_COUNT 8
+extern const struct ns_row ns_rows[NS_COUNT];
+const struct ns_row *ns_find_spec(const char *name);
+const struct ns_row *ns_find_runc(const char *name);
+
+struct ns_id_map {
+	uint32_t inside, outside, count;
+};
+/* Writes /proc/PID/uid_map or gid_map. -EPERM without the rights, -EINVAL for overlapping ranges. */
+int ns_write_map(pid_t pid, bool is_gid, const struct ns_id_map *maps, size_t n, struct err *e);
+/* Writes "deny" to /proc/PID/setgroups. */
+int ns_deny_setgroups(pid_t pid, struct err *e);
+/* A user namespace with those maps, for id-mapped mounts. Returns a descriptor. */
+int ns_make_user(const struct ns_id_map *uids, size_t uids_n, const struct ns_id_map *gids,
+		 size_t gids_n, struct err *e);
