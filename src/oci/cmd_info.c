@@ -1,0 +1,212 @@
+#include "oci/cmd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "sys/task.h"
+
+static const struct opt no_opts[] = { OPT_END };
+
+static int put(struct strbuf *out, struct err *e)
+{
+	int r = strbuf_ok(out);
+
+	if (r == 0)
+		r = fd_write_full(1, out->p, out->len);
+	return r < 0 ? err_sys(e, r, "write output") : 0;
+}
+
+/* features.md of the runtime-spec; every list comes from the table that implements it. */
+int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
+					     "startContainer", "poststart",	"poststop" };
+	AUTO_STRBUF struct strbuf out = { 0 };
+	struct json_writer w = { .out = &out, .flags = JSON_PRETTY };
+	int r = cmd_parse("features", no_opts, 0, argc, argv, NULL, e);
+
+	if (r < 0)
+		return r;
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "ociVersionMin", "1.0.0");
+	json_put_str(&w, "ociVersionMax", "1.3.0");
+	json_begin_array(&w, "hooks");
+	for (size_t i = 0; i < ARRAY_LEN(hooks); i++)
+		json_put_str(&w, NULL, hooks[i]);
+	json_end_array(&w);
+	json_begin_array(&w, "mountOptions");
+	for (size_t i = 0; mnt_option_name(i); i++)
+		json_put_str(&w, NULL, mnt_option_name(i));
+	json_end_array(&w);
+	json_begin_object(&w, "linux");
+	json_begin_array(&w, "namespaces");
+	for (size_t i = 0; i < NS_COUNT; i++)
+		json_put_str(&w, NULL, ns_rows[i].spec);
+	json_end_array(&w);
+	json_begin_array(&w, "capabilities");
+	for (unsigned int i = 0; caps_name(i); i++)
+		json_put_str(&w, NULL, caps_name(i));
+	json_end_array(&w);
+	json_begin_object(&w, "cgroup");
+	json_put_bool(&w, "v1", true);
+	json_put_bool(&w, "v2", true);
+	json_put_bool(&w, "systemd", false);
+	json_put_bool(&w, "systemdUser", false);
+	json_put_bool(&w, "rdma", true);
+	json_end_object(&w);
+	json_begin_object(&w, "seccomp");
+	json_put_bool(&w, "enabled", true);
+	json_end_object(&w);
+	json_begin_object(&w, "apparmor");
+	json_put_bool(&w, "enabled", true);
+	json_end_object(&w);
+	json_begin_object(&w, "selinux");
+	json_put_bool(&w, "enabled", true);
+	json_end_object(&w);
+	json_begin_object(&w, "intelRdt");
+	json_put_bool(&w, "enabled", false);
+	json_end_object(&w);
+	json_begin_object(&w, "mountExtensions");
+	json_begin_object(&w, "idmap");
+	json_put_bool(&w, "enabled", true);
+	json_end_object(&w);
+	json_end_object(&w);
+	json_end_object(&w);
+	json_begin_object(&w, "annotations");
+	json_put_str(&w, "org.corten.version", CORTEN_VERSION);
+	json_end_object(&w);
+	json_end_object(&w);
+	strbuf_addc(&out, '\n');
+	return put(&out, e);
+}
+
+int cmd_plan(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	AUTO_STRBUF struct strbuf out = { 0 };
+	struct host host;
+	struct oci_spec *spec;
+	struct plan *plan;
+	int r = cmd_parse("plan", no_opts, 0, argc, argv, NULL, e);
+
+	if (r >= 0)
+		r = host_probe(true, &host, e);
+	if (r == 0)
+		r = run_read_spec("config.json", &a, &spec, e);
+	if (r == 0)
+		r = plan_make(spec, &host, &a, &plan, e);
+	if (r < 0)
+		return r;
+	plan_dump(plan, &out);
+	return put(&out, e);
+}
+
+static int refuse(const char *what, struct err *e)
+{
+	return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED, "%s is unsupported", what);
+}
+
+int cmd_checkpoint(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	return refuse("checkpoint", e);
+}
+
+int cmd_restore(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	return refuse("restore", e);
+}
+
+static const char spec_head[] =
+	"{\"ociVersion\":\"1.3.0\",\"process\":{\"terminal\":true,\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"sh\"],"
+	"\"env\":[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\",\"TERM=xterm\"],"
+	"\"cwd\":\"/\",\"capabilities\":{"
+	"\"bounding\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"],"
+	"\"effective\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"],"
+	"\"permitted\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"]},"
+	"\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"hard\":1024,\"soft\":1024}],\"noNewPrivileges\":true},"
+	"\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"hostname\":\"runc\",\"mounts\":["
+	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+	"\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]},";
+static const char spec_pts[] =
+	"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","
+	"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\",\"gid=5\"]},";
+static const char spec_pts_rootless[] =
+	"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","
+	"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\"]},";
+static const char spec_shm[] =
+	"{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\","
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"mode=1777\",\"size=65536k\"]},"
+	"{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\","
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\"]},";
+static const char spec_sys[] =
+	"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"
+	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}],";
+static const char spec_sys_rootless[] =
+	"{\"destination\":\"/sys\",\"type\":\"none\",\"source\":\"/sys\","
+	"\"options\":[\"rbind\",\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}],";
+static const char spec_linux[] =
+	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},\"namespaces\":["
+	"{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
+	"{\"type\":\"cgroup\"}],";
+static const char spec_tail[] =
+	"\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\","
+	"\"/proc/timer_list\",\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
+	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
+
+struct spec_args {
+	const char *bundle;
+	bool is_rootless;
+};
+
+static const struct opt spec_opts[] = {
+	{ "bundle", 'b', OPT_STR, 0, offsetof(struct spec_args, bundle), "dir",
+	  "Path to the bundle", NULL },
+	{ "rootless", 0, OPT_BOOL, 0, offsetof(struct spec_args, is_rootless), NULL,
+	  "Generate a configuration for a rootless container", NULL },
+	OPT_END,
+};
+
+/* The text goes through the tables, so what is written is what the reader takes. */
+int cmd_spec_file(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	AUTO_STRBUF struct strbuf text = { 0 };
+	AUTO_STRBUF struct strbuf out = { 0 };
+	struct spec_args sa = { 0 };
+	struct oci_spec *spec;
+	int r = cmd_parse("spec", spec_opts, 0, argc, argv, &sa, e);
+
+	if (r < 0)
+		return r;
+	if (sa.bundle && chdir(sa.bundle) < 0)
+		return err_set(e, -errno, "chdir %s: %s", sa.bundle, strerror(errno));
+	if (faccessat(AT_FDCWD, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, -EEXIST, "File config.json exists. Remove it first");
+	strbuf_addf(&text, "%s%s%s%s%s", spec_head, sa.is_rootless ? spec_pts_rootless : spec_pts,
+		    spec_shm, sa.is_rootless ? spec_sys_rootless : spec_sys, spec_linux);
+	if (sa.is_rootless) {
+		strbuf_addf(&text,
+			    "\"uidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],"
+			    "\"gidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],",
+			    geteuid(), getegid());
+	}
+	strbuf_adds(&text, spec_tail);
+	r = strbuf_ok(&text);
+	if (r == 0)
+		r = oci_spec_read(text.p, text.len, &a, &spec, e);
+	if (r < 0)
+		return err_wrap(e, r, "make config.json");
+	json_write(&oci_spec_table, spec, JSON_PRETTY | JSON_TABS, &out);
+	r = strbuf_ok(&out);
+	if (r == 0)
+		r = file_replace_at(AT_FDCWD, "config.json", out.p, out.len, 0666, FILE_EXCL);
+	return r < 0 ? err_sys(e, r, "write config.json") : 0;
+}

@@ -1,0 +1,308 @@
+#include "oci/cmd.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "sys/signame.h"
+
+#define KILL_WAIT_MS 10000
+#define OCI_VERSION "1.3.0"
+
+static const struct opt no_opts[] = { OPT_END };
+
+/* Annotations are the labels but for the bundle's. */
+static void fill_annotations(const struct state *s, struct arena *a, struct json_map *ret)
+{
+	const struct json_strs *l = &s->config->labels;
+	struct json_pair *v = arena_calloc(a, l->n + 1, sizeof(*v));
+
+	*ret = (struct json_map){ v, 0 };
+	for (size_t i = 0; v && i < l->n; i++) {
+		const char *eq = strchr(l->v[i], '=');
+		char *key = eq ? arena_strndup(a, l->v[i], (size_t)(eq - l->v[i])) : NULL;
+
+		if (key && !streq(key, "bundle"))
+			v[ret->n++] = (struct json_pair){ key, eq + 1 };
+	}
+}
+
+/* A name only for root: passwd of the host would mean NSS. */
+static const char *owner_name(struct arena *a, int64_t uid)
+{
+	return uid == 0 ? "root" : arena_printf(a, "#%lld", (long long)uid);
+}
+
+static void describe(int dir, const char *id, const struct state *s, struct arena *a,
+		     struct oci_state *ret)
+{
+	enum state_status st = state_status(dir, s);
+	const char *bundle = s ? state_label(s, "bundle") : NULL;
+
+	*ret = (struct oci_state){ .oci_version = OCI_VERSION,
+				   .id = id,
+				   .status = state_status_name(st),
+				   .bundle = bundle ? bundle : "",
+				   .rootfs = "",
+				   .created = "",
+				   .owner = "root" };
+	if (!s)
+		return;
+	ret->oci_version = s->corten && s->corten->oci_version ? s->corten->oci_version
+							       : OCI_VERSION;
+	ret->pid = st == STATE_STOPPED ? 0 : s->pid;
+	ret->rootfs = s->config->rootfs;
+	ret->created = s->created;
+	ret->owner = owner_name(a, s->corten ? s->corten->owner : 0);
+	fill_annotations(s, a, &ret->annotations);
+}
+
+int cmd_state(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	AUTO_CONTAINER c = { 0 };
+	AUTO_STRBUF struct strbuf out = { 0 };
+	int first = cmd_parse("state", no_opts, 0, argc, argv, NULL, e), r;
+	struct oci_state s;
+
+	if (first < 0)
+		return first;
+	r = cmd_open(rt, argv[first], &c, e);
+	if (r < 0)
+		return r;
+	describe(c.dir, argv[first], c.state, &c.arena, &s);
+	json_write(&oci_state_table, &s, JSON_PRETTY, &out);
+	r = strbuf_ok(&out);
+	if (r == 0)
+		r = fd_write_full(1, out.p, out.len);
+	return r < 0 ? err_sys(e, r, "write state") : fd_write_full(1, "\n", 1);
+}
+
+struct list_args {
+	const char *format;
+	bool is_quiet;
+};
+
+static const struct opt list_opts[] = {
+	{ "format", 'f', OPT_STR, 0, offsetof(struct list_args, format), "format", "table or json",
+	  NULL },
+	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct list_args, is_quiet), NULL,
+	  "Display only container IDs", NULL },
+	OPT_END,
+};
+
+static void list_one(const struct list_args *la, const struct oci_state *s, struct strbuf *out,
+		     bool is_first)
+{
+	if (la->is_quiet) {
+		strbuf_addf(out, "%s\n", s->id);
+	} else if (streq(la->format, "json")) {
+		strbuf_adds(out, is_first ? "" : ",");
+		json_write(&oci_state_table, s, 0, out);
+	} else {
+		strbuf_addf(out, "%-11s %-11lld %-11s %-11s %-30s %s\n", s->id, (long long)s->pid,
+			    s->status, s->bundle, s->created, s->owner);
+	}
+}
+
+int cmd_list(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	struct list_args la = { .format = "table" };
+	AUTO_STRBUF struct strbuf out = { 0 };
+	int r = cmd_parse("list", list_opts, 0, argc, argv, &la, e), root;
+	struct dirent *de;
+	bool is_first = true;
+	DIR *d;
+
+	if (r < 0)
+		return r;
+	if (!streq(la.format, "table") && !streq(la.format, "json"))
+		return err_set(e, -EINVAL, "invalid format option");
+	root = state_root_open(rt->root, false, NULL);
+	d = root >= 0 ? fdopendir(root) : NULL;
+	if (!la.is_quiet && streq(la.format, "table"))
+		strbuf_addf(&out, "%-11s %-11s %-11s %-11s %-30s %s\n", "ID", "PID", "STATUS",
+			    "BUNDLE", "CREATED", "OWNER");
+	if (!la.is_quiet && streq(la.format, "json"))
+		strbuf_adds(&out, "[");
+	while (d && (de = readdir(d))) {
+		AUTO_CONTAINER c = { 0 };
+		struct oci_state s;
+
+		if (de->d_name[0] == '.' || cmd_open(rt, de->d_name, &c, e) < 0 || !c.state)
+			continue;
+		describe(c.dir, de->d_name, c.state, &c.arena, &s);
+		list_one(&la, &s, &out, is_first);
+		is_first = false;
+	}
+	if (d)
+		closedir(d);
+	if (!la.is_quiet && streq(la.format, "json")) {
+		if (is_first)
+			strbuf_reset(&out);
+		strbuf_adds(&out, is_first ? "null" : "]");
+	}
+	*e = ERR_INIT;
+	return out.p ? fd_write_full(1, out.p, out.len) : 0;
+}
+
+struct kill_args {
+	bool is_all, is_regex;
+};
+
+static const struct opt kill_opts[] = {
+	{ "all", 'a', OPT_BOOL, 0, offsetof(struct kill_args, is_all), NULL,
+	  "Send the signal to all processes inside the container", NULL },
+	OPT_END,
+};
+
+/* Without a pid namespace the init's death does not take the others along: runc then signals all. */
+static bool has_own_pidns(const struct state *s)
+{
+	for (size_t i = 0; i < s->config->namespaces.n; i++)
+		if (streq_null(s->config->namespaces.v[i].type, "NEWPID"))
+			return !s->config->namespaces.v[i].path ||
+			       !*s->config->namespaces.v[i].path;
+	return false;
+}
+
+static int kill_container(struct cmd_container *c, int sig, bool is_all, struct err *e)
+{
+	AUTO_FD pidfd = c->state ? state_pidfd(c->state) : -ESRCH;
+	int r;
+
+	if (is_all || (sig == SIGKILL && c->state && !has_own_pidns(c->state))) {
+		r = cmd_cgroup(c, e);
+		if (r == 0 && c->cg.host)
+			return cg_kill(&c->cg, sig, KILL_WAIT_MS, e);
+		if (r < 0)
+			return r;
+	}
+	if (pidfd < 0)
+		return is_all ? 0 : err_set_code(e, -ESRCH, ERR_NOT_FOUND, "container not running");
+	r = proc_pidfd_kill(pidfd, sig);
+	if (r < 0)
+		return r == -ESRCH ? err_set_code(e, r, ERR_NOT_FOUND, "container not running")
+				   : err_sys(e, r, "signal container");
+	/* A frozen process dies only when it is thawed. */
+	if (sig == SIGKILL && state_status(c->dir, c->state) == STATE_PAUSED &&
+	    cmd_cgroup(c, NULL) == 0 && c->cg.host)
+		cg_thaw(&c->cg, KILL_WAIT_MS, NULL);
+	return 0;
+}
+
+int cmd_kill(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	AUTO_CONTAINER c = { 0 };
+	struct kill_args ka = { 0 };
+	int first = cmd_parse("kill", kill_opts, 0, argc, argv, &ka, e), sig = SIGTERM, r;
+
+	if (first < 0)
+		return first;
+	r = cmd_open(rt, argv[first], &c, e);
+	if (r < 0)
+		return r;
+	if (first + 1 < argc)
+		sig = signame_parse(argv[first + 1]);
+	if (sig < 0)
+		return err_set(e, sig, "unknown signal \"%s\"", argv[first + 1]);
+	return kill_container(&c, sig, ka.is_all, e);
+}
+
+struct delete_args {
+	bool is_force;
+};
+
+static const struct opt delete_opts[] = {
+	{ "force", 'f', OPT_BOOL, 0, offsetof(struct delete_args, is_force), NULL,
+	  "Kill the container with SIGKILL if it is still running", NULL },
+	OPT_END,
+};
+
+static int kill_and_wait(struct cmd_container *c, struct err *e)
+{
+	AUTO_FD pidfd = state_pidfd(c->state);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int r;
+
+	if (pidfd < 0)
+		return 0;
+	r = kill_container(c, SIGKILL, false, e);
+	if (r < 0 && r != -ESRCH)
+		return r;
+	return poll(&p, 1, KILL_WAIT_MS) == 0
+		       ? err_set(e, -ETIMEDOUT, "container init still running")
+		       : 0;
+}
+
+int cmd_delete(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	AUTO_CONTAINER c = { 0 };
+	struct delete_args da = { 0 };
+	int first = cmd_parse("delete", delete_opts, 0, argc, argv, &da, e), r;
+	enum state_status st;
+
+	if (first < 0)
+		return first;
+	r = cmd_open(rt, argv[first], &c, e);
+	if (r == -ENOENT && da.is_force) {
+		*e = ERR_INIT;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	st = state_status(c.dir, c.state);
+	if (st == STATE_CREATING && !da.is_force)
+		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
+				    "cannot delete container %s that is not stopped: creating",
+				    argv[first]);
+	if ((st == STATE_RUNNING || st == STATE_PAUSED) && !da.is_force)
+		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
+				    "cannot delete container %s that is not stopped: %s",
+				    argv[first], state_status_name(st));
+	if (st != STATE_STOPPED && st != STATE_CREATING)
+		r = kill_and_wait(&c, e);
+	return r < 0 ? r : run_destroy(c.root, argv[first], c.state, e);
+}
+
+static int freeze(const struct runtime *rt, const char *name, bool is_freeze, int argc, char **argv,
+		  struct err *e)
+{
+	AUTO_CONTAINER c = { 0 };
+	int first = cmd_parse(name, no_opts, 0, argc, argv, NULL, e), r;
+	enum state_status st;
+
+	if (first < 0)
+		return first;
+	r = cmd_open(rt, argv[first], &c, e);
+	if (r < 0)
+		return r;
+	st = state_status(c.dir, c.state);
+	if (is_freeze && st != STATE_RUNNING && st != STATE_CREATED)
+		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION, "container not running");
+	if (!is_freeze && st != STATE_PAUSED)
+		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION, "container not paused");
+	r = cmd_cgroup(&c, e);
+	if (r == 0)
+		r = is_freeze ? cg_freeze(&c.cg, KILL_WAIT_MS, e) : cg_thaw(&c.cg, KILL_WAIT_MS, e);
+	return r;
+}
+
+int cmd_pause(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	return freeze(rt, "pause", true, argc, argv, e);
+}
+
+int cmd_resume(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	return freeze(rt, "resume", false, argc, argv, e);
+}

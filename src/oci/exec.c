@@ -1,0 +1,323 @@
+#include "oci/exec.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "oci/init.h"
+#include "oci/seccomp_cache.h"
+#include "oci/seccomp_notify.h"
+#include "oci/sync.h"
+#include "sys/calls.h"
+#include "sys/console.h"
+
+struct exec {
+	struct cmd_container *c;
+	const struct exec_options *o;
+	struct init in;
+	int target;	/* pidfd of the container's init */
+	uint32_t flags; /* namespaces to enter */
+	int sync, pidfd, master, pidfd_sock;
+	struct pid_file pid_file;
+	pid_t pid;
+};
+
+/* Whether the target's user namespace is another one: entering one's own is an error. */
+static bool differs_userns(pid_t pid)
+{
+	struct stat a, b;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	return stat("/proc/self/ns/user", &a) == 0 && stat(path, &b) == 0 && a.st_ino != b.st_ino;
+}
+
+static uint32_t namespaces_of(const struct state *s)
+{
+	uint32_t flags = CLONE_NEWNS;
+
+	for (size_t i = 0; i < s->config->namespaces.n; i++) {
+		const struct ns_row *row = ns_find_runc(s->config->namespaces.v[i].type);
+
+		if (row && (row->flag != CLONE_NEWUSER || differs_userns((pid_t)s->pid)))
+			flags |= row->flag;
+	}
+	return flags;
+}
+
+static int take_terminal(struct exec *x, struct err *e)
+{
+	CLEANUP(console_done) struct console con = CONSOLE_INIT;
+	AUTO_FD pts = open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct plan_process *p = x->in.process;
+	int r;
+
+	if (!p->is_terminal)
+		return 0;
+	if (pts < 0)
+		return err_sys(e, -errno, "open '/dev/pts' of the container");
+	r = console_open(pts, p->rows, p->cols, &con, e);
+	if (r < 0)
+		return r;
+	r = x->in.console >= 0 ? console_send(x->in.console, con.master, "/dev/ptmx", e)
+			       : sync_send(x->in.sync, SYNC_MASTER, con.master);
+	return r < 0 ? err_wrap(e, r, "hand over the terminal") : console_take(con.slave, e);
+}
+
+static int child_run(struct exec *x, struct err *e)
+{
+	struct init_exec ie = { .p = x->in.process, .in = &x->in, .proc = -EBADF };
+	uint32_t rest = x->flags & ~(uint32_t)CLONE_NEWPID;
+	int r;
+
+	if (ie.p->cpus_initial) {
+		r = task_set_cpus(ie.p->cpus_initial, e);
+		if (r < 0)
+			return r;
+	}
+	/* In the groups first: what follows is accounted to the container. */
+	r = init_join_groups(&x->in.groups, e);
+	if (r < 0)
+		return r;
+	if (ie.p->has_oom_score && task_set_oom_score(ie.p->oom_score) < 0)
+		log_warn("cannot set oom_score_adj to %d: no CAP_SYS_RESOURCE", ie.p->oom_score);
+	/* Already of the container's pid namespace, still with the host's mounts and ids: none of it can be in the way. */
+	if (init_exec_needs_proc(ie.p)) {
+		ie.proc = init_open_proc(e);
+		if (ie.proc < 0)
+			return ie.proc;
+	}
+	/* From here on processes of the container see this one: none may look into it (CVE-2016-9962). */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (setns(x->target, (int)rest) < 0)
+		return err_sys(e, -errno, "join the container's namespaces");
+	if (rest & CLONE_NEWUSER && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		return err_sys(e, -errno, "become root of the user namespace");
+	setsid();
+	r = take_terminal(x, e);
+	if (r == 0)
+		r = init_exec_prepare(&ie, e);
+	if (r == 0)
+		r = init_close_fds(x->in.kept_fds, &x->in.sync, 1);
+	if (r == 0)
+		r = sync_send(x->in.sync, SYNC_READY, SYNC_FD_NONE);
+	if (r == 0)
+		r = sync_wait_go(x->in.sync);
+	return r < 0 ? r : init_exec_go(&ie, e);
+}
+
+static _Noreturn void child_main(struct exec *x)
+{
+	struct err e = ERR_INIT;
+	int r = child_run(x, &e);
+
+	sync_send_error(x->in.sync, r, &e);
+	_exit(1);
+}
+
+static int open_cgroup(struct exec *x, struct cgroup *sub, const struct cgroup **ret, struct err *e)
+{
+	const char *spec = x->o->cgroup, *colon = spec ? strchr(spec, ':') : NULL;
+	AUTO_FREE char *controller = NULL;
+	int r = cmd_cgroup(x->c, e);
+
+	*ret = x->c->cg.host ? &x->c->cg : NULL;
+	if (r < 0 || !spec || !*ret)
+		return r;
+	if (colon) {
+		controller = strndup(spec, (size_t)(colon - spec));
+		if (!controller)
+			return err_sys(e, -ENOMEM, "open cgroup");
+	}
+	r = cg_open_sub(&x->c->cg, controller, colon ? colon + 1 : spec, sub, e);
+	*ret = sub;
+	return r;
+}
+
+static int clone_child(struct exec *x, const struct cgroup *cg, struct err *e)
+{
+	struct k_clone_args ca = { .flags = K_CLONE_PIDFD,
+				   .exit_signal = SIGCHLD,
+				   .pidfd = (uintptr_t)&x->pidfd };
+	int pair[2], into = cg ? cg_clone_fd(cg) : -EBADF, r;
+
+	if (cg && cg_is_frozen(cg) == 1)
+		return err_set(e, -EBUSY, "the container's cgroup is frozen");
+	if (into >= 0) {
+		ca.flags |= K_CLONE_INTO_CGROUP;
+		ca.cgroup = (uint64_t)into;
+	}
+	/* For children only: the runtime stays where it is. */
+	if (x->flags & CLONE_NEWPID && setns(x->target, CLONE_NEWPID) < 0)
+		return err_sys(e, -errno, "join the container's pid namespace");
+	r = cg ? cg_join_open(cg, into >= 0 ? CG_JOIN_NOT_UNIFIED : 0, &x->in.groups, e) : 0;
+	if (r < 0)
+		return err_wrap(e, r, "unable to apply cgroup configuration");
+	r = sync_pair(pair);
+	if (r < 0)
+		return err_sys(e, r, "make socket pair");
+	x->in.sync = pair[1];
+	x->pid = k_clone3(&ca);
+	if (x->pid == 0) {
+		close(pair[0]);
+		child_main(x);
+	}
+	close(pair[1]);
+	x->sync = pair[0];
+	if (x->pid < 0) {
+		r = x->pid;
+		x->pid = 0;
+		return err_sys(e, r, "clone");
+	}
+	cg_join_done(&x->in.groups);
+	return 0;
+}
+
+static int hand_listener(struct exec *x, int fd, struct err *e)
+{
+	struct oci_spec *spec;
+	int r = cmd_spec(x->c, &spec, e);
+
+	if (r == 0)
+		r = seccomp_notify_send(spec, x->c->state->id, state_label(x->c->state, "bundle"),
+					x->pid, fd, e);
+	close(fd);
+	return r < 0 ? r : sync_send(x->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
+static int serve(struct exec *x, bool is_started, struct err *e)
+{
+	struct sync_msg m;
+
+	for (;;) {
+		int fd = -1, kind = sync_recv(x->sync, &m, &fd), r;
+
+		switch (kind) {
+		case SYNC_READY:
+			return 0;
+		case SYNC_NONE:
+			return is_started ? 0
+					  : err_set(e, -ECHILD, "process died before it was ready");
+		case SYNC_FAILED:
+			*e = m.e;
+			return m.r < 0 ? m.r : -EIO;
+		case SYNC_MASTER:
+			x->master = fd;
+			break;
+		case SYNC_LISTENER:
+			r = hand_listener(x, fd, e);
+			if (r < 0)
+				return r;
+			break;
+		default:
+			return err_set(e, kind < 0 ? kind : -EBADMSG, "process said %d", kind);
+		}
+	}
+}
+
+static int bring_up(struct exec *x, const struct cgroup *cg, struct err *e)
+{
+	int r = clone_child(x, cg, e);
+
+	if (r == 0)
+		r = serve(x, false, e);
+	if (r == 0 && x->pidfd_sock >= 0)
+		r = console_send(x->pidfd_sock, x->pidfd, "pidfd", e);
+	if (r == 0)
+		r = run_pid_file_write(&x->pid_file, x->pid, e);
+	if (r == 0)
+		r = sync_send(x->sync, SYNC_GO, SYNC_FD_NONE);
+	return r < 0 ? r : serve(x, true, e);
+}
+
+static int check_terminal(const struct exec *x, struct err *e)
+{
+	bool is_tty = x->in.process->is_terminal;
+
+	if (is_tty && x->o->is_detached && !x->o->console_socket)
+		return err_set(
+			e, -EINVAL,
+			"cannot allocate tty if runc will detach without setting console socket");
+	if (x->o->console_socket && (!is_tty || !x->o->is_detached))
+		return err_set(e, -EINVAL,
+			       "cannot use console socket if runc will not detach or allocate tty");
+	return 0;
+}
+
+static int prepare(struct exec *x, struct err *e)
+{
+	const struct state *s = x->c->state;
+	int r = check_terminal(x, e);
+
+	if (r == 0)
+		r = run_pid_file_open(x->o->pid_file, &x->pid_file, e);
+	if (r == 0 && x->o->console_socket)
+		r = x->in.console = console_connect(x->o->console_socket, e);
+	if (r >= 0 && x->o->pidfd_socket)
+		r = x->pidfd_sock = console_connect(x->o->pidfd_socket, e);
+	if (r >= 0 && s->corten && s->corten->seccomp)
+		r = seccomp_cache_get(x->c->root, s->corten->seccomp, &x->c->arena, &x->in.seccomp,
+				      e);
+	if (r < 0)
+		return r;
+	x->target = state_pidfd(s);
+	return x->target < 0 ? err_set(e, x->target, "cannot exec in a stopped container") : 0;
+}
+
+int exec_run(struct cmd_container *c, const struct exec_options *o, struct plan_process *p,
+	     struct err *e)
+{
+	struct exec x = { .c = c,
+			  .o = o,
+			  .target = -EBADF,
+			  .sync = -EBADF,
+			  .pidfd = -EBADF,
+			  .master = -EBADF,
+			  .pidfd_sock = -EBADF,
+			  .pid_file.dir = -EBADF };
+	struct cgroup sub = CGROUP_INIT;
+	const struct cgroup *cg = NULL;
+	int *const fds[] = { &x.target,	    &x.sync,	     &x.pidfd,	   &x.master,
+			     &x.pidfd_sock, &x.pid_file.dir, &x.in.console };
+	int r;
+
+	x.in = (struct init){ .process = p,
+			      .id = c->state->id,
+			      .sync = -EBADF,
+			      .console = -EBADF,
+			      .fifo = -EBADF,
+			      .rootfs = -EBADF,
+			      .listen_fds = run_listen_fds() };
+	x.in.kept_fds = x.in.listen_fds + o->preserve_fds;
+	x.flags = namespaces_of(c->state);
+	r = prepare(&x, e);
+	if (r == 0)
+		r = open_cgroup(&x, &sub, &cg, e);
+	if (r == 0) {
+		r = bring_up(&x, cg, e);
+		if (r < 0)
+			err_wrap(e, r, "unable to start container process");
+	}
+	if (r < 0 && x.pid > 0) {
+		proc_pidfd_kill(x.pidfd, SIGKILL);
+		waitpid(x.pid, NULL, 0);
+	}
+	if (r == 0 && !o->is_detached)
+		r = run_wait(x.pid, x.pidfd, TAKE_FD(x.master), !o->no_subreaper, e);
+	if (sub.host)
+		cg_done(&sub);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fd_closep(fds[i]);
+	return r;
+}

@@ -1,0 +1,99 @@
+#include "oci/plan.h"
+
+#include "base/str.h"
+
+static const char *const kinds[] = { "mount", "cgroup",	  "device", "symlink",
+				     "mask",  "readonly", "sysctl" };
+
+static void dump_mount(const struct step *s, struct strbuf *out)
+{
+	const struct mnt *m = &s->mount;
+
+	strbuf_addf(out, " %s %s",
+		    m->kind == MNT_BIND ? m->is_recursive ? "rbind" : "bind" : m->type,
+		    m->source ? m->source : "-");
+	if (m->data)
+		strbuf_addf(out, " data=%s", m->data);
+	if (m->context)
+		strbuf_addf(out, " context=%s", m->context);
+	if (s->text)
+		strbuf_addf(out, " label=%s", s->text);
+	if (m->attr.set || m->attr.clr)
+		strbuf_addf(out, " set=%llx clr=%llx", (unsigned long long)m->attr.set,
+			    (unsigned long long)m->attr.clr);
+	if (m->rec.set || m->rec.clr)
+		strbuf_addf(out, " rset=%llx rclr=%llx", (unsigned long long)m->rec.set,
+			    (unsigned long long)m->rec.clr);
+	if (m->sb_flags)
+		strbuf_addf(out, " sb=%lx", m->sb_flags);
+	if (m->propagation)
+		strbuf_addf(out, " propagation=%lx%s", m->propagation,
+			    m->is_propagation_rec ? " rec" : "");
+	if (m->has_tmpcopyup)
+		strbuf_adds(out, " copyup");
+	for (size_t i = 0; i < s->idmap_uids_n; i++)
+		strbuf_addf(out, " idmap=%u:%u:%u", s->idmap_uids[i].inside,
+			    s->idmap_uids[i].outside, s->idmap_uids[i].count);
+}
+
+static void dump_step(const struct step *s, struct strbuf *out)
+{
+	strbuf_addf(out, "%s %s", kinds[s->kind], s->path);
+	if (s->kind == STEP_MOUNT || s->kind == STEP_CGROUP_MOUNT)
+		dump_mount(s, out);
+	else if (s->kind == STEP_DEVICE)
+		strbuf_addf(out, " %o %u:%u %u:%u", s->device.mode, s->device.major,
+			    s->device.minor, s->device.uid, s->device.gid);
+	else if (s->text)
+		strbuf_addf(out, " -> %s", s->text);
+	strbuf_addc(out, '\n');
+}
+
+static void dump_process(const struct plan_process *p, struct strbuf *out)
+{
+	strbuf_addf(out, "user %u:%u", p->ids.uid, p->ids.gid);
+	for (size_t i = 0; i < p->ids.groups_n; i++)
+		strbuf_addf(out, " %u", p->ids.groups[i]);
+	strbuf_addf(out, "\ncwd %s\n", p->cwd);
+	for (char **a = p->args; *a; a++)
+		strbuf_addf(out, "arg %s\n", *a);
+	for (char **a = p->env; *a; a++)
+		strbuf_addf(out, "env %s\n", *a);
+	if (p->has_caps)
+		strbuf_addf(out, "caps b=%llx p=%llx e=%llx i=%llx a=%llx\n",
+			    (unsigned long long)p->caps.bounding,
+			    (unsigned long long)p->caps.permitted,
+			    (unsigned long long)p->caps.effective,
+			    (unsigned long long)p->caps.inheritable,
+			    (unsigned long long)p->caps.ambient);
+	for (size_t i = 0; i < p->rlimits_n; i++)
+		strbuf_addf(out, "rlimit %s %llu %llu\n", task_rlimit_name(p->rlimits[i].resource),
+			    (unsigned long long)p->rlimits[i].soft,
+			    (unsigned long long)p->rlimits[i].hard);
+	if (p->is_terminal)
+		strbuf_addf(out, "terminal %ux%u\n", p->cols, p->rows);
+	if (p->no_new_privileges)
+		strbuf_adds(out, "no_new_privs\n");
+	if (p->apparmor)
+		strbuf_addf(out, "apparmor %s\n", p->apparmor);
+	if (p->selinux)
+		strbuf_addf(out, "selinux %s\n", p->selinux);
+}
+
+void plan_dump(const struct plan *p, struct strbuf *out)
+{
+	strbuf_addf(out, "rootfs %s%s\n", p->rootfs, p->is_root_readonly ? " ro" : "");
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (p->new_ns & ns_rows[i].flag)
+			strbuf_addf(out, "new %s\n", ns_rows[i].spec);
+	for (size_t i = 0; i < p->joins_n; i++)
+		strbuf_addf(out, "join %s %s\n", p->joins[i].ns->spec, p->joins[i].path);
+	if (p->hostname)
+		strbuf_addf(out, "hostname %s\n", p->hostname);
+	if (p->domainname)
+		strbuf_addf(out, "domainname %s\n", p->domainname);
+	for (size_t i = 0; i < p->steps_n; i++)
+		dump_step(&p->steps[i], out);
+	if (p->process)
+		dump_process(p->process, out);
+}

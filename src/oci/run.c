@@ -1,0 +1,576 @@
+#include "oci/run.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "oci/hooks.h"
+#include "oci/init.h"
+#include "oci/resources.h"
+#include "oci/seccomp_cache.h"
+#include "oci/seccomp_notify.h"
+#include "oci/sync.h"
+#include "sys/calls.h"
+#include "sys/console.h"
+
+/* Everything that a creation holds; create_done undoes what is not given away. */
+struct creation {
+	const struct create_options *o;
+	struct arena arena;
+	struct oci_spec *spec;
+	struct plan *plan;
+	struct host host;
+	char *bundle; /* absolute */
+	int root, dir;
+	bool has_dir;
+	struct cg_host cg_host;
+	struct cgroup cg;
+	bool has_cg;
+	struct cg_mounts cg_mounts;
+	struct init init;
+	char seccomp_key[72];
+	int sync;
+	struct pid_file pid_file;
+	pid_t pid;
+	int pidfd, master, pidfd_sock;
+	struct state state;
+};
+
+unsigned int run_listen_fds(void)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	uint32_t v, p;
+
+	if (!n || str_to_u32(n, &v) < 0 || v > 1024)
+		return 0;
+	return pid && (str_to_u32(pid, &p) < 0 || p != (uint32_t)getpid()) ? 0 : v;
+}
+
+int run_read_spec(const char *bundle_file, struct arena *a, struct oci_spec **ret, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int r = file_read_at(AT_FDCWD, bundle_file, LIMIT_SPEC_BYTES, &text, &len);
+
+	if (r == -ENOENT)
+		return err_set(e, r, "JSON specification file %s not found", bundle_file);
+	if (r < 0)
+		return err_sys(e, r, "read %s", bundle_file);
+	return oci_spec_read(text, len, a, ret, e);
+}
+
+static int read_plan(struct creation *c, struct err *e)
+{
+	const struct create_options *o = c->o;
+	int r = run_pid_file_open(o->pid_file, &c->pid_file, e);
+
+	if (r == 0 && o->console_socket)
+		r = c->init.console = console_connect(o->console_socket, e);
+	if (r >= 0 && o->pidfd_socket)
+		r = c->pidfd_sock = console_connect(o->pidfd_socket, e);
+	if (r < 0)
+		return r;
+	if (o->bundle && chdir(o->bundle) < 0)
+		return err_set(e, -errno, "chdir %s: %s", o->bundle, strerror(errno));
+	c->bundle = getcwd(NULL, 0);
+	if (!c->bundle)
+		return err_sys(e, -errno, "getcwd");
+	r = run_read_spec(o->config ? o->config : "config.json", &c->arena, &c->spec, e);
+	if (r == 0)
+		r = host_probe(plan_wants_modules(c->spec, c->spec->process), &c->host, e);
+	if (r == 0)
+		r = plan_make(c->spec, &c->host, &c->arena, &c->plan, e);
+	if (r < 0)
+		return r;
+	if (!c->plan->process)
+		return err_set(e, -EINVAL, "process property must not be empty");
+	return 0;
+}
+
+static int check_terminal(const struct creation *c, struct err *e)
+{
+	bool is_tty = c->plan->process->is_terminal,
+	     is_foreground = c->o->is_run && !c->o->is_detached;
+
+	if (is_foreground && c->o->console_socket)
+		return err_set(e, -EINVAL,
+			       "cannot use console socket if runc will not detach or allocate tty");
+	if (!is_foreground && is_tty && !c->o->console_socket)
+		return err_set(
+			e, -EINVAL,
+			"cannot allocate tty if runc will detach without setting console socket");
+	if (!is_tty && c->o->console_socket)
+		return err_set(e, -EINVAL,
+			       "cannot use console socket if runc will not detach or allocate tty");
+	return 0;
+}
+
+static int make_dir(struct creation *c, const char *root, struct err *e)
+{
+	const char *id = c->o->id, *cg = c->spec->linux_->cgroups_path;
+
+	if (!state_id_is_valid(id))
+		return err_set(e, -EINVAL, "invalid container ID format");
+	c->root = state_root_open(root, true, e);
+	if (c->root < 0)
+		return c->root;
+	if (mkdirat(c->root, id, 0711) < 0)
+		return errno == EEXIST
+			       ? err_set(e, -EEXIST, "container with given ID already exists")
+			       : err_sys(e, -errno, "make state folder");
+	c->has_dir = true;
+	c->dir = openat(c->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (c->dir < 0)
+		return err_sys(e, -errno, "open state folder");
+	if (symlinkat(cg && *cg ? cg : "-", c->dir, STATE_INTENT) < 0)
+		return err_sys(e, -errno, "write intent");
+	return 0;
+}
+
+static bool wants_cgroup_mount(const struct plan *p)
+{
+	for (size_t i = 0; i < p->steps_n; i++)
+		if (p->steps[i].kind == STEP_CGROUP_MOUNT)
+			return true;
+	return false;
+}
+
+static bool may_be_frozen(const struct creation *c)
+{
+	const char *path = c->spec->linux_->cgroups_path;
+
+	for (size_t i = 0; i < c->cg_host.n; i++)
+		if (c->cg.place[i].path && !c->cg.place[i].is_made)
+			return true;
+	return path && *path && strchr(path + 1, '/');
+}
+
+static int make_cgroup(struct creation *c, struct err *e)
+{
+	const struct oci_linux *l = c->spec->linux_;
+	struct cg_resources res = { 0 };
+	int r = cg_host_probe(&c->cg_host, e);
+
+	if (r == 0)
+		r = cg_create(&c->cg_host, l->cgroups_path, c->o->id, &c->cg, e);
+	if (r < 0)
+		return err_wrap(e, r, "unable to apply cgroup configuration");
+	c->has_cg = true;
+	r = oci_resources_translate(l->resources, RESOURCES_CREATE, &c->arena, &res, e);
+	if (r == 0)
+		r = cg_apply(&c->cg, &res, 0, e);
+	if (r < 0)
+		return err_wrap(e, r, "unable to apply cgroup configuration");
+	/* A process cloned into a frozen group would never answer. A new group at the top cannot be frozen. */
+	if (may_be_frozen(c) && cg_is_frozen(&c->cg) == 1)
+		return err_set(e, -EBUSY, "the container's cgroup is frozen");
+	if (wants_cgroup_mount(c->plan)) {
+		r = cg_mount_plan(&c->cg, c->plan->new_ns & CLONE_NEWCGROUP, &c->cg_mounts, e);
+		c->init.cgroups = &c->cg_mounts;
+	}
+	return r;
+}
+
+static int open_joins(struct creation *c, struct err *e)
+{
+	const struct plan *p = c->plan;
+
+	for (size_t i = 0; i < p->joins_n; i++) {
+		int fd = open(p->joins[i].path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return err_sys(e, -errno, "open %s namespace '%s'", p->joins[i].ns->spec,
+				       p->joins[i].path);
+		c->init.joins[i] = fd;
+		if (p->joins[i].ns->flag == CLONE_NEWUSER && p->new_ns & ~(uint32_t)CLONE_NEWNS)
+			return err_set_code(
+				e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
+				"joining a user namespace together with new namespaces is not supported");
+		if (p->joins[i].ns->flag == CLONE_NEWPID && setns(fd, CLONE_NEWPID) < 0)
+			return err_sys(e, -errno, "join pid namespace '%s'", p->joins[i].path);
+	}
+	return 0;
+}
+
+static int make_fifo(struct creation *c, struct err *e)
+{
+	if (c->o->is_run)
+		return 0;
+	if (mkfifoat(c->dir, STATE_FIFO, 0622) < 0)
+		return err_sys(e, -errno, "make exec fifo");
+	/* The runtime's umask must not decide who may start. */
+	if (fchmodat(c->dir, STATE_FIFO, 0622, 0) < 0)
+		return err_sys(e, -errno, "make exec fifo");
+	c->init.fifo = openat(c->dir, STATE_FIFO, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return c->init.fifo < 0 ? err_sys(e, -errno, "open exec fifo") : 0;
+}
+
+static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
+{
+	const struct oci_hooks *h = c->spec->hooks;
+	struct init *in = &c->init;
+	int r = check_terminal(c, e);
+
+	if (r == 0)
+		r = make_dir(c, rt->root, e);
+	if (r == 0)
+		r = seccomp_cache_make(c->root, c->spec->linux_->seccomp, &c->arena, &in->seccomp,
+				       c->seccomp_key, e);
+	if (r == 0)
+		r = make_fifo(c, e);
+	if (r == 0)
+		r = make_cgroup(c, e);
+	if (r == 0)
+		r = open_joins(c, e);
+	if (r < 0)
+		return r;
+	in->plan = c->plan;
+	in->process = c->plan->process;
+	in->id = c->o->id;
+	in->bundle = c->bundle;
+	in->rootfs = c->o->rootfs_fd;
+	in->no_pivot = c->o->no_pivot;
+	in->no_keyring = c->o->no_keyring;
+	in->listen_fds = run_listen_fds();
+	in->kept_fds = in->listen_fds + c->o->preserve_fds;
+	in->has_host_hooks = h && (h->prestart.n || h->create_runtime.n);
+	return 0;
+}
+
+/*
+ * One clone into all new namespaces at once. The cgroup namespace is left out: its root is the group that
+ * the process is in when the namespace is made, so the child makes it after it was moved.
+ */
+static int clone_init(struct creation *c, struct err *e)
+{
+	struct k_clone_args ca = {
+		.flags = (c->plan->new_ns & ~(uint32_t)(CLONE_NEWCGROUP | K_CLONE_NEWTIME)) |
+			 K_CLONE_PIDFD,
+		.exit_signal = SIGCHLD,
+		.pidfd = (uintptr_t)&c->pidfd,
+	};
+	int pair[2], into = c->has_cg ? cg_clone_fd(&c->cg) : -EBADF, r = 0;
+
+	if (c->has_cg)
+		r = cg_join_open(&c->cg, into >= 0 ? CG_JOIN_NOT_UNIFIED : 0, &c->init.groups, e);
+	if (r < 0)
+		return err_wrap(e, r, "unable to apply cgroup configuration");
+	r = sync_pair(pair);
+	if (r < 0)
+		return err_sys(e, r, "make socket pair");
+	if (into >= 0) {
+		ca.flags |= K_CLONE_INTO_CGROUP;
+		ca.cgroup = (uint64_t)into;
+	}
+	c->init.sync = pair[1];
+	c->pid = k_clone3(&ca);
+	if (c->pid == 0) {
+		/* Or the end of the runtime would never be seen. */
+		close(pair[0]);
+		init_main(&c->init);
+	}
+	close(pair[1]);
+	c->sync = pair[0];
+	if (c->pid < 0) {
+		r = c->pid;
+		c->pid = 0;
+		return err_sys(e, r, "clone into new namespaces");
+	}
+	return 0;
+}
+
+static int write_maps(struct creation *c, struct err *e)
+{
+	const struct plan *p = c->plan;
+	int r;
+
+	if (!(p->new_ns & CLONE_NEWUSER))
+		return 0;
+	r = ns_write_map(c->pid, false, p->uid_maps, p->uid_maps_n, e);
+	if (r == 0)
+		r = ns_write_map(c->pid, true, p->gid_maps, p->gid_maps_n, e);
+	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
+static int host_hooks(struct creation *c, struct err *e)
+{
+	const struct oci_hooks *h = c->spec->hooks;
+	AUTO_STRBUF struct strbuf state = { 0 };
+	int r;
+
+	state_hook_json(c->spec, c->o->id, c->bundle, c->pid, "creating", &state);
+	r = strbuf_ok(&state);
+	if (r == 0)
+		r = hooks_run(h->prestart.v, h->prestart.n, "prestart", state.p, c->bundle, e);
+	if (r == 0)
+		r = hooks_run(h->create_runtime.v, h->create_runtime.n, "createRuntime", state.p,
+			      c->bundle, e);
+	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
+/* Serves the init until it is ready (or, after `is_started`, until its exec closed the socket). */
+static int serve_init(struct creation *c, bool is_started, struct err *e)
+{
+	struct sync_msg m;
+
+	for (;;) {
+		int fd = -1, kind = sync_recv(c->sync, &m, &fd), r = 0;
+
+		switch (kind) {
+		case SYNC_READY:
+			return 0;
+		case SYNC_NONE:
+			return is_started ? 0
+					  : err_set(e, -ECHILD,
+						    "container init died before it was ready");
+		case SYNC_FAILED:
+			*e = m.e;
+			return m.r < 0 ? m.r : -EIO;
+		case SYNC_HOOKS:
+			r = host_hooks(c, e);
+			break;
+		case SYNC_MASTER:
+			c->master = fd;
+			break;
+		case SYNC_LISTENER:
+			r = seccomp_notify_send(c->spec, c->o->id, c->bundle, c->pid, fd, e);
+			close(fd);
+			if (r == 0)
+				r = sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+			break;
+		default:
+			return kind < 0 ? err_sys(e, kind, "hear from container init")
+					: err_set(e, -EBADMSG, "container init said %d", kind);
+		}
+		if (r < 0)
+			return err_wrap(e, r, "serve container init");
+	}
+}
+
+static int fill_labels(struct creation *c, struct state_config *cfg)
+{
+	const struct json_map *m = &c->spec->annotations;
+	const char **v = arena_calloc(&c->arena, m->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n; i++)
+		v[n++] = arena_printf(&c->arena, "%s=%s", m->v[i].key, m->v[i].value);
+	v[n++] = arena_printf(&c->arena, "bundle=%s", c->bundle);
+	for (size_t i = 0; i < n; i++)
+		if (!v[i])
+			return -ENOMEM;
+	cfg->labels = (struct json_strs){ v, n };
+	return 0;
+}
+
+static int fill_namespaces(struct creation *c, struct state_config *cfg, struct state *s)
+{
+	const struct plan *p = c->plan;
+	struct state_ns *v = arena_calloc(&c->arena, NS_COUNT, sizeof(*v));
+	struct json_pair *paths = arena_calloc(&c->arena, NS_COUNT, sizeof(*paths));
+
+	if (!v || !paths)
+		return -ENOMEM;
+	cfg->namespaces.v = v;
+	s->namespace_paths.v = paths;
+	for (size_t i = 0; i < NS_COUNT; i++) {
+		const struct ns_row *row = &ns_rows[i];
+		const char *path = p->new_ns & row->flag ? "" : NULL;
+
+		for (size_t k = 0; k < p->joins_n; k++)
+			if (p->joins[k].ns == row)
+				path = p->joins[k].path;
+		if (path)
+			v[cfg->namespaces.n++] = (struct state_ns){ row->runc, path };
+		paths[s->namespace_paths.n++] = (struct json_pair){
+			row->runc, arena_printf(&c->arena, "/proc/%d/ns/%s", c->pid, row->proc)
+		};
+	}
+	return 0;
+}
+
+static int fill_cgroups(struct creation *c, struct state_config *cfg, struct state *s)
+{
+	struct cg_path paths[CG_PATHS_MAX];
+	size_t n = c->has_cg ? cg_paths(&c->cg, paths) : 0;
+	struct json_pair *v = arena_calloc(&c->arena, n + 1, sizeof(*v));
+
+	cfg->cgroups = arena_alloc(&c->arena, sizeof(*cfg->cgroups));
+	if (!v || !cfg->cgroups)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct json_pair){ paths[i].controller, paths[i].path };
+	cfg->cgroups->path = c->spec->linux_->cgroups_path;
+	s->cgroup_paths = (struct json_map){ v, n };
+	return 0;
+}
+
+static int save_state(struct creation *c, struct err *e)
+{
+	struct state *s = &c->state;
+	struct state_config *cfg = arena_alloc(&c->arena, sizeof(*cfg));
+	struct state_extra *x = arena_alloc(&c->arena, sizeof(*x));
+	char *now = arena_alloc(&c->arena, CLOCK_TEXT_MAX);
+	int r = proc_start_time(c->pid, &s->start);
+
+	if (r < 0 || !cfg || !x || !now)
+		return err_sys(e, r < 0 ? r : -ENOMEM, "save state");
+	s->id = c->o->id;
+	s->pid = c->pid;
+	s->created = clock_rfc3339(clock_wall_ns(), now);
+	s->config = cfg;
+	s->corten = x;
+	s->intel_rdt_path = "";
+	s->rootless = c->host.uid != 0;
+	*x = (struct state_extra){ c->spec->oci_version, c->seccomp_key[0] ? c->seccomp_key : NULL,
+				   geteuid() };
+	cfg->rootfs = c->plan->rootfs[0] == '/'
+			      ? c->plan->rootfs
+			      : arena_printf(&c->arena, "%s/%s", c->bundle, c->plan->rootfs);
+	cfg->readonlyfs = c->plan->is_root_readonly;
+	cfg->no_new_privileges = c->plan->process->no_new_privileges;
+	r = fill_labels(c, cfg);
+	if (r == 0)
+		r = fill_namespaces(c, cfg, s);
+	if (r == 0)
+		r = fill_cgroups(c, cfg, s);
+	return r < 0 ? err_sys(e, r, "save state") : state_write(c->dir, s, e);
+}
+
+/* From the clone to a process that waits for its start (or, for run, has started). */
+static int bring_up(struct creation *c, struct err *e)
+{
+	int r = clone_init(c, e);
+
+	if (r == 0)
+		r = write_maps(c, e);
+	if (r == 0)
+		r = serve_init(c, false, e);
+	if (r < 0)
+		return err_wrap(e, r, "unable to start container process");
+	r = save_state(c, e);
+	if (r == 0 && c->pidfd_sock >= 0)
+		r = console_send(c->pidfd_sock, c->pidfd, "pidfd", e);
+	if (r == 0)
+		r = run_pid_file_write(&c->pid_file, c->pid, e);
+	if (r == 0)
+		r = sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+	if (r == 0 && c->o->is_run) {
+		r = serve_init(c, true, e);
+		if (r < 0)
+			err_wrap(e, r, "unable to start container process");
+	}
+	return r;
+}
+
+static int poststart(struct creation *c, struct err *e)
+{
+	const struct oci_hooks *h = c->spec->hooks;
+	AUTO_STRBUF struct strbuf state = { 0 };
+
+	if (!h || !h->poststart.n)
+		return 0;
+	state_hook_json(c->spec, c->o->id, c->bundle, c->pid, "running", &state);
+	return hooks_run(h->poststart.v, h->poststart.n, "poststart", state.p, c->bundle, e);
+}
+
+static void kill_init(struct creation *c)
+{
+	if (c->pid <= 0)
+		return;
+	proc_pidfd_kill(c->pidfd, SIGKILL);
+	while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	c->pid = 0;
+}
+
+static void undo(struct creation *c)
+{
+	kill_init(c);
+	if (c->has_cg)
+		cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, NULL);
+	if (c->has_dir)
+		dir_remove_at(c->root, c->o->id);
+}
+
+/* Memory only: the program ends behind this, and the kernel closes some thirty descriptors for nothing. */
+static void creation_done(struct creation *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(c->cg.place); i++)
+		free(c->cg.place[i].path);
+	cg_host_done(&c->cg_host);
+	free(c->bundle);
+	arena_done(&c->arena);
+}
+
+/* The same after a foreground run, with what is still open. Its failures have nobody to hear them but the log. */
+static void destroy_own(struct creation *c)
+{
+	const struct oci_hooks *h = c->spec->hooks;
+	AUTO_STRBUF struct strbuf text = { 0 };
+	struct err e = ERR_INIT;
+	int r = 0;
+
+	if (c->has_cg && !(c->plan->new_ns & CLONE_NEWPID))
+		cg_kill(&c->cg, SIGKILL, RUN_REMOVE_TIMEOUT_MS, NULL);
+	if (c->has_cg)
+		r = cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, &e);
+	if (r == 0 && h && h->poststop.n) {
+		state_hook_json(c->spec, c->o->id, c->bundle, 0, "stopped", &text);
+		r = hooks_run(h->poststop.v, h->poststop.n, "poststop", text.p, c->bundle, &e);
+	}
+	if (r < 0)
+		log_warn("%s", err_text(&e, r));
+	run_remove_folder(c->root, c->dir, c->o->id);
+}
+
+int run_create(const struct runtime *rt, const struct create_options *o, struct err *e)
+{
+	struct creation c = {
+		.o = o,
+		.root = -EBADF,
+		.dir = -EBADF,
+		.sync = -EBADF,
+		.pidfd = -EBADF,
+		.master = -EBADF,
+		.pidfd_sock = -EBADF,
+		.pid_file.dir = -EBADF,
+		.init = { .sync = -EBADF, .console = -EBADF, .fifo = -EBADF },
+	};
+	int r;
+
+	for (size_t i = 0; i < NS_COUNT; i++)
+		c.init.joins[i] = -EBADF;
+	r = read_plan(&c, e);
+	if (r == 0)
+		r = prepare(&c, rt, e);
+	if (r == 0)
+		r = bring_up(&c, e);
+	if (r == 0 && o->is_run)
+		r = poststart(&c, e);
+	if (r < 0)
+		undo(&c);
+	if (r == 0 && o->is_run && !o->is_detached) {
+		r = run_wait(c.pid, c.pidfd, TAKE_FD(c.master), !o->no_subreaper, e);
+		if (!o->keeps)
+			destroy_own(&c);
+	}
+	creation_done(&c);
+	return r;
+}

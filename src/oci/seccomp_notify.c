@@ -1,0 +1,53 @@
+#include "oci/seccomp_notify.h"
+
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/sock.h"
+#include "base/str.h"
+
+static void write_state(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
+			struct strbuf *out)
+{
+	const struct oci_seccomp *s = spec->linux_->seccomp;
+	struct oci_state state = { .oci_version = spec->oci_version,
+				   .id = id,
+				   .status = "creating",
+				   .pid = pid,
+				   .bundle = bundle,
+				   .annotations = spec->annotations };
+	struct json_writer w = { .out = out };
+
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "ociVersion", spec->oci_version);
+	json_begin_array(&w, "fds");
+	json_put_str(&w, NULL, "seccompFd");
+	json_end_array(&w);
+	json_put_i64(&w, "pid", pid);
+	json_put_str(&w, "metadata", s->listener_metadata ? s->listener_metadata : "");
+	json_put_obj(&w, "state", &oci_state_table, &state);
+	json_end_object(&w);
+}
+
+int seccomp_notify_send(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
+			int fd, struct err *e)
+{
+	const struct oci_seccomp *s = spec->linux_ ? spec->linux_->seccomp : NULL;
+	AUTO_STRBUF struct strbuf text = { 0 };
+	AUTO_FD sock = -EBADF;
+	int r;
+
+	if (!s || !s->listener_path || !*s->listener_path)
+		return err_set(e, -EINVAL,
+			       "seccomp actions of SCMP_ACT_NOTIFY need a listenerPath");
+	write_state(spec, id, bundle, pid, &text);
+	r = strbuf_ok(&text);
+	if (r < 0)
+		return err_sys(e, r, "write process state");
+	sock = sock_connect(s->listener_path, SOCK_STREAM);
+	if (sock < 0)
+		return err_sys(e, sock, "connect to seccomp agent '%s'", s->listener_path);
+	r = sock_send_fds(sock, text.p, text.len, &fd, 1);
+	return r < 0 ? err_sys(e, r, "send to seccomp agent") : 0;
+}

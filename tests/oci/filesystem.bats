@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# Mounts, devices, hidden paths, and images that try to lead them astray.
+load helpers
+
+@test "the mounts of the config" {
+	run_sh 'cat /proc/mounts; cat /proc/self/mountinfo >/dev/null'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"proc /proc proc"* ]]
+	[[ "$output" == *"tmpfs /dev tmpfs rw,nosuid"* ]]
+	[[ "$output" == *"devpts /dev/pts devpts rw,nosuid,noexec"* ]]
+	[[ "$output" == *"/sys sysfs ro,nosuid,nodev,noexec"* ]]
+	[[ "$output" == *"mode=755"* ]]
+}
+
+@test "the default devices and links" {
+	run_sh 'for d in null zero full random urandom tty; do test -c /dev/$d || exit 1; done; stat -c %a%t%T /dev/null
+		readlink /dev/fd; readlink /dev/ptmx; echo ok >/dev/null'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 66613 ]
+	[ "${lines[1]}" = /proc/self/fd ]
+	[ "${lines[2]}" = pts/ptmx ]
+}
+
+@test "masked paths are empty, readonly paths cannot be written" {
+	config '.process.capabilities.effective += ["CAP_SYS_ADMIN"] | .process.capabilities.permitted += ["CAP_SYS_ADMIN"] |
+		.process.capabilities.bounding += ["CAP_SYS_ADMIN"]'
+	run_sh 'cat /proc/keys; ls /sys/firmware; echo 1 >/proc/sys/kernel/panic && echo bad; echo end'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"ead-only file system"*"end" ]]
+	[[ "$output" != *bad* ]]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+@test "a read-only root" {
+	config '.root.readonly = true'
+	run_sh 'touch /x && echo bad; touch /dev/shm/y && echo ok'
+	[[ "$output" == *"ead-only"*ok ]]
+	[ ! -e "$BUNDLE/rootfs/x" ]
+}
+
+@test "bind mounts of folders and files, read-only and not" {
+	mkdir -p "$WORK/src/sub"
+	echo text >"$WORK/src/file"
+	config --arg s "$WORK/src" '.mounts += [{destination: "/new/dir", type: "bind", source: $s, options: ["rbind", "ro"]},
+		{destination: "/one/file", type: "bind", source: ($s + "/file"), options: ["bind"]}]'
+	run_sh 'cat /new/dir/file; touch /new/dir/x && echo bad; echo more >>/one/file && cat /one/file'
+	[ "${lines[0]}" = text ]
+	[[ "$output" != *bad* ]]
+	[[ "$output" == *"text"*"text"*"more" ]]
+	[ ! -e "$WORK/src/x" ]
+}
+
+@test "a relative bind source is below the bundle" {
+	echo here >"$BUNDLE/data"
+	config '.mounts += [{destination: "/data", type: "bind", source: "data", options: ["bind"]}]'
+	run_sh 'cat /data'
+	[ "$output" = here ]
+}
+
+@test "a bind source that is missing is an error and leaves nothing" {
+	config '.mounts += [{destination: "/data", type: "bind", source: "/no/such/thing", options: ["bind"]}]'
+	run_sh true
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"o such file or directory"* ]]
+	nothing_left
+}
+
+@test "recursive read-only reaches mounts below" {
+	needs_new_kernel
+	is_crun || is_corten || [[ "$("$RUNTIME" --version)" != *" 1.1.0"* ]] || skip "too old"
+	mkdir -p "$WORK/src/sub"
+	config --arg s "$WORK/src" '.mounts += [{destination: "/m", type: "bind", source: $s, options: ["rbind", "rro"]}]'
+	mount -t tmpfs tmpfs "$WORK/src/sub"
+	run_sh 'touch /m/sub/x && echo bad; echo end'
+	umount "$WORK/src/sub"
+	[[ "$output" == *end && "$output" != *bad* ]]
+}
+
+@test "tmpfs with options, tmpcopyup" {
+	echo image >"$BUNDLE/rootfs/image/file"
+	mkdir -m 700 "$BUNDLE/rootfs/image/sub"
+	ln -s file "$BUNDLE/rootfs/image/link"
+	config '.mounts += [{destination: "/image", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m"]}]'
+	run_sh 'cat /image/file; readlink /image/link; stat -c %a /image/sub; echo new >/image/file; grep -c size=1024k /proc/mounts'
+	[ "${lines[0]}" = image ]
+	[ "${lines[1]}" = file ]
+	[ "${lines[2]}" = 700 ]
+	[ "${lines[3]}" = 1 ]
+	[ "$(cat "$BUNDLE/rootfs/image/file")" = image ]
+}
+
+@test "devices of the config" {
+	config '.linux.devices = [{path: "/dev/mine/null", type: "c", major: 1, minor: 3, fileMode: 384, uid: 1000, gid: 5}] |
+		.linux.resources.devices = []'
+	run_sh 'stat -c %a:%u:%g:%t:%T /dev/mine/null'
+	[ "$output" = 600:1000:5:1:3 ]
+}
+
+@test "links of the image lead nowhere outside" {
+	mkdir "$WORK/outside"
+	ln -s "$WORK/outside" "$BUNDLE/rootfs/abs"
+	ln -s ../../../../../../../..$WORK/outside "$BUNDLE/rootfs/up"
+	config '.mounts += [{destination: "/abs/a", type: "tmpfs", source: "tmpfs"}, {destination: "/up/b", type: "tmpfs", source: "tmpfs"},
+		{destination: "/../../c", type: "tmpfs", source: "tmpfs"}]'
+	run_sh true
+	[ -z "$(ls "$WORK/outside")" ]
+	[ ! -e /c ]
+}
+
+@test "a /dev that is a link makes nothing outside" {
+	mkdir "$WORK/outside"
+	rm -rf "$BUNDLE/rootfs/dev"
+	ln -s "$WORK/outside" "$BUNDLE/rootfs/dev"
+	config 'del(.mounts[] | select(.destination | startswith("/dev")))'
+	run_sh true
+	[ -z "$(ls "$WORK/outside")" ]
+}
+
+@test "a /proc that is a link is refused" {
+	mkdir "$BUNDLE/rootfs/fake"
+	rm -rf "$BUNDLE/rootfs/proc"
+	ln -s fake "$BUNDLE/rootfs/proc"
+	run_sh true
+	is_crun || [ "$status" -ne 0 ]
+}
+
+@test "nothing may be mounted inside /proc" {
+	config '.mounts += [{destination: "/proc/sys", type: "tmpfs", source: "tmpfs"}]'
+	run_sh true
+	is_crun || [[ "$status" -ne 0 && "$output" == *"inside /proc"* ]]
+}
+
+@test "sysctls of own namespaces are set, others refused" {
+	config '.linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1"}'
+	run_sh 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced'
+	[ "${lines[0]}" = 1 ]
+	[ "${lines[1]}" = 1 ]
+	for s in kernel.panic kernel/core_pattern net/../kernel/panic; do
+		config --arg s "$s" '.linux.sysctl = {($s): "1"}'
+		run_sh true
+		[ "$status" -ne 0 ]
+	done
+}
+
+@test "the loopback is up" {
+	run_sh 'ip addr show lo | head -n1'
+	[[ "$output" == *UP* ]]
+}
+
+@test "a user namespace with mappings" {
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]'
+	chmod 755 "$WORK" "$BUNDLE"
+	chown -R 100000:100000 "$BUNDLE/rootfs"
+	run_sh 'id -u; cat /proc/self/uid_map; echo x >/dev/null'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[[ "${lines[1]}" == *100000* ]]
+}
+
+@test "a detached mount as root by descriptor" {
+	needs_new_kernel
+	is_corten || skip "ours only"
+	command -v python3 >/dev/null || skip "needs python3"
+	config '.root.path = "/no/such/path"'
+	command_is sh -c 'cat /etc/passwd | head -n1; grep " / " /proc/mounts'
+	run python3 "$BATS_TEST_DIRNAME/rootfs-fd.py" "$BUNDLE/rootfs" "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" --rootfs-fd 3 "$ID"
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == root* ]]
+}
+
+@test "time namespace offsets" {
+	[ -e /proc/self/ns/time ] || skip "no time namespaces"
+	is_corten || is_crun || [[ "$("$RUNTIME" --version)" != *" 1.1."* ]] || skip "too old"
+	config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 1000000}, boottime: {secs: 1000000}}'
+	run_sh 'read up rest </proc/uptime; test ${up%.*} -gt 1000000'
+	[ "$status" -eq 0 ]
+}
