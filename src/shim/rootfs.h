@@ -1,0 +1,21 @@
+#pragma once
+/*
+ * The container's root as a detached mount, made from the snapshot's mount list.
+ *
+ * Nothing is mounted in the host's namespace unless shim_root_attach is asked to (for foreign runtimes).
+ * Overlays of any length: lower folders go to the kernel one by one. Safe after fork: no.
+ */
+#include <stddef.h>
+
+struct err;
+struct shim_mount;
+
+/*
+ * Returns a descriptor of the detached mount, or -errno. `n` must be 1: -EOPNOTSUPP for lists that build
+ * the root from several mounts.
+ */
+int shim_root_open(const struct shim_mount *mounts, size_t n, struct err *e);
+/* Mounts it on rootfs/ of the task folder. 0 or -errno. */
+int shim_root_attach(int mount, int task_fd, struct err *e);
+/* Unmounts rootfs/; fine when nothing is mounted there. */
+int shim_root_detach(int task_fd);
