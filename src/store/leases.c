@@ -1,0 +1,81 @@
+/*
+ * Leases: roots of the collection with an end. An expired lease protects nothing; gc removes it.
+ */
+#include "store/internal.h"
+
+static int check_names(const char *ns, const char *id, struct err *e)
+{
+	int r = check_identifier(ns, e);
+
+	return r < 0 ? r : check_key("lease id", id, e);
+}
+
+static int not_found(struct err *e, const char *id)
+{
+	return err_set(e, -ENOENT, "lease \"%s\": not found", id);
+}
+
+int store_lease_create(struct store *s, const char *ns, const char *id, int64_t expires_ns,
+		       struct err *e)
+{
+	static const char sql[] =
+		"INSERT INTO leases(ns, id, created_ns, expires_ns) VALUES(?1, ?2, ?3, ?4)";
+	int r = check_names(ns, id, e);
+
+	if (r >= 0)
+		r = store_begin(s, e);
+	if (r < 0)
+		return r;
+	r = db_run(s, sql, ARGS(T(ns), T(id), I(clock_wall_ns()), I(expires_ns)), e);
+	if (r == -EEXIST)
+		err_set(e, r, "lease \"%s\": already exists", id);
+	return db_end(s, r, e);
+}
+
+static int add(struct store *s, const char *ns, const char *id, const char *type,
+	       const char *resource, struct err *e)
+{
+	static const char get_sql[] = "SELECT 1 FROM leases WHERE ns=?1 AND id=?2";
+	static const char add_sql[] = "INSERT OR IGNORE INTO lease_items(ns, lease, type, resource)"
+				      " VALUES(?1, ?2, ?3, ?4)";
+	int64_t one;
+	int r = db_get_i64(s, get_sql, ARGS(T(ns), T(id)), &one, e);
+
+	if (r <= 0)
+		return r < 0 ? r : not_found(e, id);
+	return db_run(s, add_sql, ARGS(T(ns), T(id), T(type), T(resource)), e);
+}
+
+int store_lease_add(struct store *s, const char *ns, const char *id, const char *type,
+		    const char *resource, struct err *e)
+{
+	int r = check_names(ns, id, e);
+
+	if (r >= 0)
+		r = check_key("lease resource", resource, e);
+	if (r >= 0 && !streq(type, "content") && !streq(type, "snapshots/overlayfs"))
+		r = err_set(e, -EOPNOTSUPP, "lease resource type \"%s\" is not supported", type);
+	if (r >= 0)
+		r = store_begin(s, e);
+	return r < 0 ? r : db_end(s, add(s, ns, id, type, resource, e), e);
+}
+
+static int delete (struct store *s, const char *ns, const char *id, struct err *e)
+{
+	static const char items_sql[] = "DELETE FROM lease_items WHERE ns=?1 AND lease=?2";
+	static const char lease_sql[] = "DELETE FROM leases WHERE ns=?1 AND id=?2";
+	int r = db_run(s, lease_sql, ARGS(T(ns), T(id)), e);
+
+	if (r <= 0)
+		return r < 0 ? r : not_found(e, id);
+	return db_run(s, items_sql, ARGS(T(ns), T(id)), e);
+}
+
+int store_lease_delete(struct store *s, const char *ns, const char *id, struct err *e)
+{
+	int r = check_names(ns, id, e);
+
+	if (r >= 0)
+		r = store_begin(s, e);
+	return r < 0 ? r : db_end(s, delete (s, ns, id, e), e);
+}
