@@ -1,0 +1,70 @@
+#pragma once
+/*
+ * Images: loading, finding and unpacking, by driving sandboxed workers. Nothing of an image is parsed in this
+ * process but the normalised record (spec/image_record.h) that a worker wrote and this room checked.
+ *
+ * Needs no lock of the engine; parallel loads and unpacks of the same content end in one result.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spec/image_record.h"
+#include "store/store.h"
+
+struct err;
+
+/* Progress of one layer; `total` 0: unknown. Called often; must be quick. May be NULL where it is taken. */
+typedef void (*image_progress_fn)(void *data, const char *what, int64_t done, int64_t total);
+
+struct image_load_options {
+	const char *platform; /* "linux/amd64"; NULL: this host's */
+	bool no_unpack;
+	image_progress_fn progress;
+	void *progress_data;
+};
+struct image_loaded {
+	struct json_strs names; /* full references that were stored */
+	struct json_strs ids;	/* config digests, one each, for images without a name too */
+};
+/*
+ * Reads an OCI archive or a docker archive (told apart by content; gzip'ed or zstd'ed whole archives are fine)
+ * from `fd` (file, pipe), stores and unpacks every image for the platform, and returns when all is durable.
+ * Nothing is visible of an image that failed. Errors name the archive's entry.
+ */
+int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,
+	       struct arena *a, struct image_loaded *ret, struct err *e);
+
+/*
+ * Finds an image by reference, by image id (config digest, or a unique prefix of its hex) or manifest digest.
+ * -ENOENT: "No such image: x". `ret_name` is the full reference or NULL when it was found by id.
+ */
+int image_find(struct store *s, const char *ns, const char *what, struct arena *a,
+	       struct image_record **ret, const char **ret_name, struct err *e);
+
+/*
+ * Makes sure that all layers are unpacked and clean or of this boot (a snapshot that a power cut may have hurt
+ * is rebuilt from its blob), and gives the top's snapshot key ("" for an image without layers).
+ */
+int image_ensure_unpacked(struct store *s, const char *ns, const struct image_record *rec,
+			  image_progress_fn progress, void *progress_data, struct arena *a,
+			  const char **ret_key, struct err *e);
+
+/* Removes the name (docker's rmi: "Untagged: …", then "Deleted: sha256:…" when it was the last); -EBUSY: in use. */
+struct image_removed {
+	struct json_strs untagged, deleted;
+};
+int image_remove(struct store *s, const char *ns, const char *what, bool force, struct arena *a,
+		 struct image_removed *ret, struct err *e);
+
+/* A row of `images`: one for every name. */
+struct image_listed {
+	const char *name, *id /* config digest */, *manifest_digest;
+	int64_t created_ns, size;
+};
+int image_list(struct store *s, const char *ns, struct arena *a, struct image_listed **ret,
+	       size_t *ret_n, struct err *e);
+
+/* Loads the built-in corten/hello when it is not there. */
+int image_ensure_builtin(struct store *s, const char *ns, const char *what, struct arena *a,
+			 struct err *e);

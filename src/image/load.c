@@ -1,0 +1,372 @@
+/* An archive into the store: one worker reads it, this side keeps what it says honest. */
+#include "image/priv.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "codec/ref.h"
+
+#define IMAGES_MAX 1024
+#define NAMES_MAX 256 /* of one image */
+/* Files that one worker may hand over: an archive's (PARSE_ENTRIES_MAX), and two that it makes of each image. */
+#define ENTRIES_MAX 20000
+/* Offers together: many images may share one large config, and all of them wait in memory. */
+#define OFFERS_BYTES ((size_t)64 << 20)
+#define POLL_MS 1000
+
+struct load {
+	struct image_work w;
+	const struct image_load_options *o;
+	struct arena *a; /* the caller's */
+	struct worker worker;
+	struct ingest *ingest; /* of entry `next_index`, or NULL */
+	uint64_t next_index;
+	int64_t total; /* of the archive; 0: unknown */
+	bool is_file;
+	struct image_offer *offers;
+	size_t n, cap;
+	size_t offers_bytes;
+	bool is_done;
+};
+
+/* ---- platform ---- */
+
+static const struct {
+	const char *machine, *platform;
+} machines[] = {
+	{ "x86_64", "linux/amd64" },	{ "aarch64", "linux/arm64/v8" },
+	{ "armv8l", "linux/arm/v8" },	{ "armv7l", "linux/arm/v7" },
+	{ "armv6l", "linux/arm/v6" },	{ "i686", "linux/386" },
+	{ "riscv64", "linux/riscv64" }, { "ppc64le", "linux/ppc64le" },
+	{ "s390x", "linux/s390x" },
+};
+
+static const char *host_platform(struct utsname *u, char *buf, size_t size)
+{
+	uname(u);
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
+		if (streq(machines[i].machine, u->machine))
+			return machines[i].platform;
+	snprintf(buf, size, "linux/%s", u->machine);
+	return buf;
+}
+
+/* ---- content ---- */
+
+static int on_need_fd(struct load *l, const struct worker_msg *m, struct err *e)
+{
+	int r;
+
+	if (l->ingest || m->a != l->next_index)
+		return err_set(e, -EPROTO, "the worker asks for a file out of order");
+	if (l->next_index >= ENTRIES_MAX)
+		return err_set(e, -E2BIG, "the archive has more than %d files", ENTRIES_MAX);
+	r = store_ingest_open(l->w.s, l->w.id, false, &l->ingest, e);
+	if (r < 0)
+		return r;
+	return worker_send(&l->worker, WORKER_FD, m->a, NULL, 0, l->ingest->fd, e);
+}
+
+/*
+ * What can be a manifest or a config is hashed here once more and copied: the worker that tells its digest still
+ * has the file open. Larger ones can only be layers, which the unpack role hashes again.
+ */
+static int on_entry(struct load *l, const struct worker_msg *m, const char *payload, struct err *e)
+{
+	int r;
+
+	if (!l->ingest || m->a != l->next_index || m->b > INT64_MAX || strlen(payload) != m->len ||
+	    !digest_is_valid(payload) || !str_skip(payload, "sha256:"))
+		return err_set(e, -EPROTO, "the worker reports a wrong file");
+	r = store_lease_add(l->w.s, l->w.ns, l->w.id, "content", payload, e);
+	if (r == 0 && m->b <= LIMIT_MANIFEST_BYTES)
+		r = store_ingest_seal(l->ingest, payload, (int64_t)m->b, e);
+	if (r == 0)
+		r = store_ingest_commit(l->ingest, l->w.ns, payload, (int64_t)m->b, false, NULL, e);
+	if (r < 0)
+		return r;
+	l->ingest = NULL;
+	l->next_index++;
+	return 0;
+}
+
+/* ---- images ---- */
+
+static int check_blob(struct load *l, const char *digest, int64_t size, int64_t max, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct content_info info;
+	int r = store_content_info(l->w.s, l->w.ns, digest, &a, &info, e);
+
+	if (r < 0)
+		return r;
+	if (size >= 0 && info.size != size)
+		return err_set(e, -EBADMSG, "blob %s has %lld bytes, not %lld", digest,
+			       (long long)info.size, (long long)size);
+	if (info.size > max)
+		return err_set(e, -E2BIG, "blob %s has %lld bytes, the limit is %lld", digest,
+			       (long long)info.size, (long long)max);
+	return 0;
+}
+
+static int check_names(const struct json_strs *names, struct err *e)
+{
+	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
+	struct ref ref;
+
+	if (names->n > NAMES_MAX)
+		return err_set(e, -E2BIG, "the image has %zu names, the limit is %d", names->n,
+			       NAMES_MAX);
+	for (size_t i = 0; i < names->n; i++) {
+		int r = ref_parse(names->v[i], &ref, e);
+
+		if (r < 0)
+			return r;
+		if (!streq(ref_full(&ref, full), names->v[i]))
+			return err_set(e, -EPROTO, "the worker sent a name that is not whole");
+	}
+	return 0;
+}
+
+static int check_offer(struct load *l, const struct image_offer *offer, struct err *e)
+{
+	static const int64_t text_max = (int64_t)LIMIT_MANIFEST_BYTES;
+	const struct image_record *rec = offer->record;
+	int r = image_record_check(rec, e);
+
+	if (r == 0)
+		r = check_names(&offer->names, e);
+	if (r == 0 && strlen(offer->media_type) > LIMIT_NAME)
+		r = err_set(e, -EPROTO, "the worker sent a wrong media type");
+	if (r == 0)
+		r = check_blob(l, rec->manifest_digest, offer->manifest_size, text_max, e);
+	if (r == 0)
+		r = check_blob(l, rec->config_digest, -1, text_max, e);
+	for (size_t i = 0; i < rec->layers.n && r == 0; i++)
+		r = check_blob(l, rec->layers.v[i].digest, rec->layers.v[i].size, INT64_MAX, e);
+	return r;
+}
+
+static int on_image(struct load *l, const struct worker_msg *m, const char *payload, struct err *e)
+{
+	static const struct json_limits lim = { .bytes = WORKER_PAYLOAD_MAX };
+	struct image_offer offer;
+	int r;
+
+	if (l->ingest)
+		return err_set(e, -EPROTO, "the worker sent an image before its file was whole");
+	if (l->n >= IMAGES_MAX)
+		return err_set(e, -E2BIG, "the archive has more than %d images", IMAGES_MAX);
+	l->offers_bytes += m->len;
+	if (l->offers_bytes > OFFERS_BYTES)
+		return err_set(e, -E2BIG,
+			       "the settings of the archive's images take more than %zu MiB",
+			       OFFERS_BYTES >> 20);
+	if (mem_grow(&l->offers, &l->cap, l->n + 1, sizeof(*l->offers)) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = json_read(&image_offer_table, payload, m->len, &lim, l->a, &offer, e);
+	if (r == 0)
+		r = check_offer(l, &offer, e);
+	if (r == 0)
+		l->offers[l->n++] = offer;
+	return r;
+}
+
+/* ---- the worker ---- */
+
+static int on_message(struct load *l, struct err *e)
+{
+	AUTO_FREE char *payload = NULL;
+	struct worker_msg m;
+	int r = worker_recv(&l->worker, &m, &payload, e);
+
+	if (r < 0)
+		return r;
+	switch (m.type) {
+	case WORKER_NEED_FD:
+		return on_need_fd(l, &m, e);
+	case WORKER_ENTRY:
+		return on_entry(l, &m, payload, e);
+	case WORKER_PROGRESS:
+		if (l->w.progress)
+			l->w.progress(l->w.progress_data, "archive",
+				      (int64_t)MIN(m.a, (uint64_t)INT64_MAX), l->total);
+		return 0;
+	case WORKER_IMAGE:
+		return on_image(l, &m, payload, e);
+	case WORKER_DONE:
+		l->is_done = true;
+		return 0;
+	default:
+		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
+	}
+}
+
+/* A pipe may be as slow as it likes; a file may not. */
+static int wait_message(struct load *l, struct err *e)
+{
+	struct pollfd p = { .fd = l->worker.control, .events = POLLIN };
+
+	for (;;) {
+		int r = poll(&p, 1, POLL_MS);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, -errno, "wait for the worker");
+		if (l->is_file && clock_mono_ms() - l->worker.heard_ms > WORKER_STALL_MS)
+			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
+	}
+}
+
+static int read_archive(struct load *l, int fd, struct err *e)
+{
+	const struct spawn_fd fds[] = { { fd, 0 } };
+	struct utsname u;
+	char buf[80];
+	const char *platform = l->o->platform ? l->o->platform
+					      : host_platform(&u, buf, sizeof(buf));
+	struct stat st;
+	int r = worker_start("parse", fds, 1, &l->worker, e);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		l->is_file = true;
+		l->total = st.st_size;
+	}
+	r = worker_send(&l->worker, WORKER_START, 0, platform, strlen(platform), -EBADF, e);
+	while (r == 0 && !l->is_done) {
+		r = wait_message(l, e);
+		if (r == 0)
+			r = on_message(l, e);
+	}
+	store_ingest_abort(l->ingest);
+	l->ingest = NULL;
+	worker_stop(&l->worker);
+	return r;
+}
+
+/* ---- the result ---- */
+
+static int unpack_all(struct load *l, struct err *e)
+{
+	AUTO_FREE struct image_record **records = calloc(l->n + 1, sizeof(*records));
+
+	if (!records)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < l->n; i++)
+		records[i] = l->offers[i].record;
+	return image_unpack(&l->w, records, l->n, e);
+}
+
+static int put_image(struct load *l, const struct image_offer *offer, struct err *e)
+{
+	struct json_pair root = { LABEL_GC_ROOT, "image without a name" };
+	const struct json_map labels = { &root, 1 };
+	struct image_row row = { .digest = offer->record->manifest_digest,
+				 .media_type = offer->media_type,
+				 .size = offer->manifest_size };
+	int r = image_record_put(l->w.s, offer->record, e);
+
+	for (size_t i = 0; i < offer->names.n && r == 0; i++) {
+		row.name = offer->names.v[i];
+		r = store_image_put(l->w.s, l->w.ns, &row, e);
+	}
+	if (r == 0 && offer->names.n == 0)
+		r = store_content_set_labels(l->w.s, l->w.ns, row.digest, &labels, e);
+	return r;
+}
+
+static int put_all(struct load *l, struct err *e)
+{
+	int r = store_begin(l->w.s, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < l->n && r == 0; i++)
+		r = put_image(l, &l->offers[i], e);
+	if (r == 0)
+		r = image_work_end(&l->w, e);
+	if (r == 0)
+		return store_commit(l->w.s, e);
+	store_rollback(l->w.s);
+	return r;
+}
+
+/* Everything is on disk before the first row names it; one sync of the filesystem and one of the database. */
+static int make_durable(struct load *l, struct err *e)
+{
+	struct store *s = l->w.s;
+	int r = store_sync(s, e);
+
+	if (r == 0)
+		r = store_snapshots_mark_clean(s, e);
+	if (r == 0)
+		r = store_set_durable(s, true, e);
+	if (r < 0)
+		return r;
+	r = put_all(l, e);
+	(void)store_set_durable(s, false, NULL);
+	return r;
+}
+
+static int fill_result(const struct load *l, struct image_loaded *ret, struct err *e)
+{
+	struct image_loaded out = { 0 };
+	size_t names = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		names += l->offers[i].names.n;
+	out.names.v = arena_calloc(l->a, names + 1, sizeof(char *));
+	out.ids.v = arena_calloc(l->a, l->n + 1, sizeof(char *));
+	if (!out.names.v || !out.ids.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < l->n; i++) {
+		out.ids.v[out.ids.n++] = l->offers[i].record->config_digest;
+		for (size_t k = 0; k < l->offers[i].names.n; k++)
+			out.names.v[out.names.n++] = l->offers[i].names.v[k];
+	}
+	*ret = out;
+	return 0;
+}
+
+static int load(struct load *l, int fd, struct image_loaded *ret, struct err *e)
+{
+	int r = read_archive(l, fd, e);
+
+	if (r == 0 && !l->o->no_unpack)
+		r = unpack_all(l, e);
+	if (r == 0)
+		r = fill_result(l, ret, e);
+	return r < 0 ? r : make_durable(l, e);
+}
+
+int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,
+	       struct arena *a, struct image_loaded *ret, struct err *e)
+{
+	static const struct image_load_options defaults = { 0 };
+	struct load l = { .w = { .s = s, .ns = ns },
+			  .o = o ? o : &defaults,
+			  .a = a,
+			  .worker = { .control = -EBADF } };
+	int r = store_namespace_ensure(s, ns, e);
+
+	l.w.progress = l.o->progress;
+	l.w.progress_data = l.o->progress_data;
+	if (r == 0)
+		r = image_work_begin(&l.w, e);
+	if (r < 0)
+		return r;
+	r = load(&l, fd, ret, e);
+	if (r < 0)
+		image_work_abandon(&l.w);
+	free(l.offers);
+	return r;
+}

@@ -1,0 +1,390 @@
+/*
+ * Layers into snapshots: several workers at once, each into a snapshot of its own without a parent; when a
+ * layer is whole and verified and all below it are committed, it is stacked upon them and committed as its
+ * chain id. Another process that was first with a chain id wins, and ours is dropped.
+ */
+#include "image/priv.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#define WORKERS_MAX 16
+#define POLL_MS 1000
+/* Notes of one layer; a worker that sends more is refused. */
+#define NOTES_BUDGET ((size_t)32 << 20)
+
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_UNPACKED, JOB_COMMITTED };
+
+struct job {
+	const struct image_layer *layer;
+	const char *parent; /* chain id, or NULL */
+	char key[WORK_KEY_MAX];
+	enum job_state state;
+	struct worker worker;
+	struct arena arena;
+	struct layer_note *notes;
+	size_t notes_n, notes_cap;
+};
+
+struct jobs {
+	struct image_work *w;
+	struct job *v; /* parents come before children */
+	size_t n;
+	size_t running, running_max;
+};
+
+/* ---- what is to do ---- */
+
+/* 1: there and trustworthy, 0: not, -errno. */
+static int has_snapshot(struct store *s, const char *ns, const char *chain_id, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct snapshot_info info;
+	struct err why = ERR_INIT;
+	int r = store_snapshot_stat(s, ns, chain_id, &a, &info, &why);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		if (e)
+			*e = why;
+		return r;
+	}
+	return info.kind == SNAPSHOT_COMMITTED && !info.is_suspect;
+}
+
+int image_is_unpacked(struct store *s, const char *ns, const struct image_record *rec,
+		      struct err *e)
+{
+	for (size_t i = rec->layers.n; i-- > 0;) {
+		int r = has_snapshot(s, ns, rec->layers.v[i].chain_id, e);
+
+		if (r <= 0)
+			return r;
+	}
+	return 1;
+}
+
+static bool is_listed(const struct jobs *j, const char *chain_id)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (streq(j->v[i].layer->chain_id, chain_id))
+			return true;
+	return false;
+}
+
+static int list_jobs(struct jobs *j, const struct image_record *rec, struct err *e)
+{
+	struct image_work *w = j->w;
+
+	for (size_t i = 0; i < rec->layers.n; i++) {
+		const struct image_layer *l = &rec->layers.v[i];
+		struct job *job;
+		int r = store_lease_add(w->s, w->ns, w->id, "snapshots/overlayfs", l->chain_id, e);
+
+		if (r == 0)
+			r = has_snapshot(w->s, w->ns, l->chain_id, e);
+		if (r < 0)
+			return r;
+		if (r > 0 || is_listed(j, l->chain_id))
+			continue;
+		job = &j->v[j->n];
+		*job = (struct job){ .layer = l,
+				     .worker = { .control = -EBADF },
+				     .arena = { .budget = NOTES_BUDGET } };
+		job->parent = i > 0 ? rec->layers.v[i - 1].chain_id : NULL;
+		image_work_key(w, j->n++, job->key);
+	}
+	return 0;
+}
+
+/* ---- one job ---- */
+
+static int start_job(struct jobs *j, struct job *job, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_work *w = j->w;
+	struct snapshot_mounts mounts;
+	AUTO_FD blob = store_content_open(w->s, job->layer->digest, e);
+	AUTO_FD fs = -EBADF;
+	struct spawn_fd fds[2];
+	int r;
+
+	if (blob < 0)
+		return blob;
+	r = store_snapshot_prepare(w->s, w->ns, job->key, NULL, SNAPSHOT_ACTIVE, NULL, &a, &mounts,
+				   e);
+	if (r < 0)
+		return r;
+	fs = store_snapshot_open_fs(w->s, w->ns, job->key, e);
+	if (fs < 0)
+		return fs;
+	fds[0] = (struct spawn_fd){ blob, WORKER_BLOB_FD };
+	fds[1] = (struct spawn_fd){ fs, WORKER_ROOT_FD };
+	r = worker_start("unpack", fds, 2, &job->worker, e);
+	if (r < 0)
+		return r;
+	job->state = JOB_RUNNING;
+	j->running++;
+	return worker_send(&job->worker, WORKER_START, job->parent ? WORKER_HAS_LOWER : 0, NULL, 0,
+			   -EBADF, e);
+}
+
+static int add_note(struct job *job, const struct worker_msg *m, const char *payload, struct err *e)
+{
+	int r;
+
+	if (mem_grow(&job->notes, &job->notes_cap, job->notes_n + 1, sizeof(*job->notes)) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = layer_note_read(m, payload, &job->arena, &job->notes[job->notes_n], e);
+	if (r == 0)
+		job->notes_n++;
+	return r;
+}
+
+/* The worker's word against the record's: all three must be the same. */
+static int check_result(const struct job *job, const struct worker_msg *m, const char *payload,
+			struct err *e)
+{
+	const struct image_layer *l = job->layer;
+	size_t at = strlen(payload) + 1;
+
+	if (at >= m->len)
+		return err_set(e, -EPROTO, "the worker sent no digests");
+	if (!streq(payload, l->digest) || m->a != (uint64_t)l->size)
+		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
+				    "the blob is damaged: it has %llu bytes and digest %.80s",
+				    (unsigned long long)m->a, payload);
+	if (!streq(payload + at, l->diff_id))
+		return err_set(e, -EBADMSG, "its content has digest %.80s, the config says %s",
+			       payload + at, l->diff_id);
+	return 0;
+}
+
+static void report(struct jobs *j, const struct job *job, int64_t done)
+{
+	if (j->w->progress)
+		j->w->progress(j->w->progress_data, job->layer->digest, done, job->layer->size);
+}
+
+static int finish_job(struct jobs *j, struct job *job, const struct worker_msg *m,
+		      const char *payload, struct err *e)
+{
+	int r = check_result(job, m, payload, e);
+
+	worker_stop(&job->worker);
+	job->state = JOB_UNPACKED;
+	j->running--;
+	report(j, job, job->layer->size);
+	return r;
+}
+
+static int on_message(struct jobs *j, struct job *job, struct err *e)
+{
+	AUTO_FREE char *payload = NULL;
+	struct worker_msg m;
+	int r = worker_recv(&job->worker, &m, &payload, e);
+
+	if (r < 0)
+		return r;
+	switch (m.type) {
+	case WORKER_PROGRESS:
+		report(j, job, (int64_t)MIN(m.a, (uint64_t)job->layer->size));
+		return 0;
+	case WORKER_IMPLIED:
+	case WORKER_OPAQUE:
+	case WORKER_XATTR:
+		return add_note(job, &m, payload, e);
+	case WORKER_UNPACKED:
+		return finish_job(j, job, &m, payload, e);
+	default:
+		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
+	}
+}
+
+/* ---- commit ---- */
+
+static int apply_notes(struct jobs *j, struct job *job, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct snapshot_mounts mounts = { 0 };
+	AUTO_FD fs = -EBADF;
+	int r = 0;
+
+	if (job->notes_n == 0)
+		return 0;
+	fs = store_snapshot_open_fs(j->w->s, j->w->ns, job->key, e);
+	if (fs < 0)
+		return fs;
+	r = store_snapshot_mounts(j->w->s, j->w->ns, job->key, &a, &mounts, e);
+	for (size_t i = 0; i < job->notes_n && r == 0; i++)
+		r = layer_note_apply(&job->notes[i], fs, &mounts.lowers, e);
+	return r;
+}
+
+static int commit_job(struct jobs *j, struct job *job, struct err *e)
+{
+	struct image_work *w = j->w;
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	if (job->parent)
+		r = store_snapshot_stack(w->s, w->ns, job->key, job->parent, &why);
+	if (r == 0)
+		r = apply_notes(j, job, &why);
+	if (r == 0)
+		r = store_snapshot_commit(w->s, w->ns, job->layer->chain_id, job->key, NULL, &why);
+	if (r == -EEXIST)
+		r = store_snapshot_remove(w->s, w->ns, job->key, &why);
+	if (r < 0) {
+		if (e)
+			*e = why;
+		return r;
+	}
+	job->state = JOB_COMMITTED;
+	return 0;
+}
+
+/* ---- all ---- */
+
+static int failed(const struct job *job, int r, struct err *e)
+{
+	return err_wrap(e, r, "layer %.19s", job->layer->digest);
+}
+
+static int start_some(struct jobs *j, struct err *e)
+{
+	for (size_t i = 0; i < j->n && j->running < j->running_max; i++) {
+		int r = j->v[i].state == JOB_WAITING ? start_job(j, &j->v[i], e) : 0;
+
+		if (r < 0)
+			return failed(&j->v[i], r, e);
+	}
+	return 0;
+}
+
+static int wait_some(struct jobs *j, struct err *e)
+{
+	struct pollfd fds[WORKERS_MAX];
+	struct job *jobs[WORKERS_MAX];
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->v[i].state != JOB_RUNNING)
+			continue;
+		jobs[n] = &j->v[i];
+		fds[n++] = (struct pollfd){ .fd = j->v[i].worker.control, .events = POLLIN };
+	}
+	if (poll(fds, n, POLL_MS) < 0)
+		return errno == EINTR ? 0 : err_sys(e, -errno, "wait for workers");
+	for (size_t i = 0; i < n; i++) {
+		r = 0;
+		if (fds[i].revents)
+			r = on_message(j, jobs[i], e);
+		else if (clock_mono_ms() - jobs[i]->worker.heard_ms > WORKER_STALL_MS)
+			r = err_set(e, -ETIMEDOUT, "the worker makes no progress");
+		if (r < 0)
+			return failed(jobs[i], r, e);
+	}
+	return 0;
+}
+
+static int commit_some(struct jobs *j, size_t *next, struct err *e)
+{
+	while (*next < j->n && j->v[*next].state == JOB_UNPACKED) {
+		int r = commit_job(j, &j->v[*next], e);
+
+		if (r < 0)
+			return failed(&j->v[*next], r, e);
+		(*next)++;
+	}
+	return 0;
+}
+
+static int run_jobs(struct jobs *j, struct err *e)
+{
+	size_t next = 0;
+	int r = 0;
+
+	while (next < j->n && r == 0) {
+		r = start_some(j, e);
+		if (r == 0)
+			r = wait_some(j, e);
+		if (r == 0)
+			r = commit_some(j, &next, e);
+	}
+	return r;
+}
+
+static void jobs_done(struct jobs *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		worker_stop(&j->v[i].worker);
+		arena_done(&j->v[i].arena);
+		free(j->v[i].notes);
+	}
+	free(j->v);
+}
+
+int image_unpack(struct image_work *w, struct image_record *const *records, size_t n, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct jobs j = { .w = w, .running_max = (size_t)MIN(MAX(cpus, 1), WORKERS_MAX) };
+	size_t layers = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		layers += records[i]->layers.n;
+	j.v = calloc(layers + 1, sizeof(*j.v));
+	if (!j.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = list_jobs(&j, records[i], e);
+	if (r == 0)
+		r = run_jobs(&j, e);
+	jobs_done(&j);
+	return r;
+}
+
+static int unpack_and_sync(struct image_work *w, const struct image_record *rec, struct err *e)
+{
+	struct image_record *one = (struct image_record *)rec;
+	int r = image_unpack(w, &one, 1, e);
+
+	if (r == 0)
+		r = store_sync(w->s, e);
+	if (r == 0)
+		r = store_snapshots_mark_clean(w->s, e);
+	return r < 0 ? r : image_work_end(w, e);
+}
+
+int image_ensure_unpacked(struct store *s, const char *ns, const struct image_record *rec,
+			  image_progress_fn progress, void *progress_data, struct arena *a,
+			  const char **ret_key, struct err *e)
+{
+	struct image_work w = {
+		.s = s, .ns = ns, .progress = progress, .progress_data = progress_data
+	};
+	const char *key = rec->layers.n ? arena_strdup(a, rec->layers.v[rec->layers.n - 1].chain_id)
+					: "";
+	int r = key ? image_is_unpacked(s, ns, rec, e) : -ENOMEM;
+
+	if (r == 0) {
+		r = image_work_begin(&w, e);
+		if (r < 0)
+			return r;
+		r = unpack_and_sync(&w, rec, e);
+		if (r < 0)
+			image_work_abandon(&w);
+	}
+	if (r < 0)
+		return r;
+	*ret_key = key;
+	return 0;
+}

@@ -1,0 +1,329 @@
+#include "worker/inflate.h"
+
+#define ZSTD_STATIC_LINKING_ONLY
+#include <stdlib.h>
+#include <zstd.h>
+#ifdef HAVE_ISAL
+#include <isa-l/igzip_lib.h>
+#else
+#include <zlib.h>
+#endif
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "spec/image.h"
+
+#define IN_SIZE ((size_t)256 << 10)
+#define OUT_SIZE ((size_t)256 << 10)
+
+struct inflate {
+	struct inflate_options o;
+	int fd, kind;
+	uint8_t *in, *out;
+	size_t in_len, in_pos;
+	bool is_in_end;	     /* of the descriptor */
+	bool is_member_open; /* gzip, zstd: between begin and end of a member or frame */
+	bool is_end;
+	uint64_t in_total, out_total;
+	struct sha256 in_hash, out_hash;
+#ifdef HAVE_ISAL
+	struct inflate_state *gz;
+#else
+	z_stream *gz;
+#endif
+	ZSTD_DCtx *zstd;
+};
+
+int inflate_sniff(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	if (len >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8)
+		return LAYER_GZIP;
+	if (len >= 4 && p[0] == 0x28 && p[1] == 0xb5 && p[2] == 0x2f && p[3] == 0xfd)
+		return LAYER_ZSTD;
+	/* A skippable frame may come first (zstd:chunked and seekable formats). */
+	if (len >= 4 && (p[0] & 0xf0) == 0x50 && p[1] == 0x2a && p[2] == 0x4d && p[3] == 0x18)
+		return LAYER_ZSTD;
+	return LAYER_PLAIN;
+}
+
+static int fill(struct inflate *s, struct err *e)
+{
+	ssize_t n;
+
+	if (s->in_pos < s->in_len || s->is_in_end)
+		return 0;
+	do
+		n = read(s->fd, s->in, IN_SIZE);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, -errno, "read");
+	s->in_pos = 0;
+	s->in_len = (size_t)n;
+	s->is_in_end = n == 0;
+	s->in_total += (uint64_t)n;
+	if (s->o.is_hashed)
+		sha256_update(&s->in_hash, s->in, s->in_len);
+	if (s->o.tick)
+		s->o.tick(s->o.tick_data, s->in_total);
+	return 0;
+}
+
+/* The first read may be short (a pipe); the magic takes four bytes. */
+static int fill_first(struct inflate *s, struct err *e)
+{
+	ssize_t n = fd_read_full(s->fd, s->in, 4096);
+
+	if (n < 0)
+		return err_sys(e, (int)n, "read");
+	s->in_len = (size_t)n;
+	s->in_total = (uint64_t)n;
+	if (s->o.is_hashed)
+		sha256_update(&s->in_hash, s->in, s->in_len);
+	s->kind = inflate_sniff(s->in, s->in_len);
+	return 0;
+}
+
+/* ---- gzip ---- */
+
+#ifdef HAVE_ISAL
+static int gzip_begin(struct inflate *s)
+{
+	if (!s->gz)
+		s->gz = malloc(sizeof(*s->gz));
+	if (!s->gz)
+		return -ENOMEM;
+	isal_inflate_init(s->gz);
+	s->gz->crc_flag = ISAL_GZIP;
+	return 0;
+}
+
+/* One step; 1 when the member ended. `*n` is what came out. */
+static int gzip_step(struct inflate *s, size_t *n)
+{
+	int r;
+
+	s->gz->next_in = s->in + s->in_pos;
+	s->gz->avail_in = (uint32_t)(s->in_len - s->in_pos);
+	s->gz->next_out = s->out;
+	s->gz->avail_out = (uint32_t)OUT_SIZE;
+	r = isal_inflate(s->gz);
+	s->in_pos = s->in_len - s->gz->avail_in;
+	*n = OUT_SIZE - s->gz->avail_out;
+	if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT)
+		return -EBADMSG;
+	return s->gz->block_state == ISAL_BLOCK_FINISH;
+}
+
+static void gzip_free(struct inflate *s)
+{
+	free(s->gz);
+}
+#else
+static int gzip_begin(struct inflate *s)
+{
+	if (s->gz)
+		return inflateReset(s->gz) == Z_OK ? 0 : -EBADMSG;
+	s->gz = calloc(1, sizeof(*s->gz));
+	if (!s->gz)
+		return -ENOMEM;
+	return inflateInit2(s->gz, 15 + 16) == Z_OK ? 0 : -ENOMEM;
+}
+
+static int gzip_step(struct inflate *s, size_t *n)
+{
+	int r;
+
+	s->gz->next_in = s->in + s->in_pos;
+	s->gz->avail_in = (unsigned int)(s->in_len - s->in_pos);
+	s->gz->next_out = s->out;
+	s->gz->avail_out = (unsigned int)OUT_SIZE;
+	r = inflate(s->gz, Z_NO_FLUSH);
+	s->in_pos = s->in_len - s->gz->avail_in;
+	*n = OUT_SIZE - s->gz->avail_out;
+	if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+		return -EBADMSG;
+	return r == Z_STREAM_END;
+}
+
+static void gzip_free(struct inflate *s)
+{
+	if (s->gz)
+		inflateEnd(s->gz);
+	free(s->gz);
+}
+#endif
+
+/* ---- zstd ---- */
+
+static int zstd_begin(struct inflate *s)
+{
+	if (!s->zstd) {
+		s->zstd = ZSTD_createDCtx();
+		if (!s->zstd)
+			return -ENOMEM;
+		ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, s->o.window_log_max);
+	}
+	return 0;
+}
+
+static int zstd_step(struct inflate *s, size_t *n, struct err *e)
+{
+	ZSTD_inBuffer in = { s->in, s->in_len, s->in_pos };
+	ZSTD_outBuffer out = { s->out, OUT_SIZE, 0 };
+	size_t r = ZSTD_decompressStream(s->zstd, &out, &in);
+
+	s->in_pos = in.pos;
+	*n = out.pos;
+	if (ZSTD_isError(r))
+		return err_set(e, -EBADMSG, "damaged zstd stream: %s", ZSTD_getErrorName(r));
+	return r == 0;
+}
+
+/* ---- both ---- */
+
+static int begin_member(struct inflate *s, struct err *e)
+{
+	int r = s->kind == LAYER_GZIP ? gzip_begin(s) : zstd_begin(s);
+
+	if (r < 0)
+		return err_set(e, r, "cannot decompress: out of memory");
+	s->is_member_open = true;
+	return 0;
+}
+
+static int step(struct inflate *s, size_t *n, struct err *e)
+{
+	int r = s->kind == LAYER_GZIP ? gzip_step(s, n) : zstd_step(s, n, e);
+
+	if (r == -EBADMSG && s->kind == LAYER_GZIP)
+		err_set(e, r, "damaged gzip stream");
+	if (r > 0)
+		s->is_member_open = false;
+	return r;
+}
+
+/* Members may follow each other; nothing else may follow the last one. 0 at the end. */
+static ssize_t next_packed(struct inflate *s, struct err *e)
+{
+	for (;;) {
+		size_t in_pos, n = 0;
+		int r = fill(s, e);
+
+		if (r < 0)
+			return r;
+		if (!s->is_member_open) {
+			if (s->is_in_end)
+				return 0;
+			r = begin_member(s, e);
+			if (r < 0)
+				return r;
+		}
+		in_pos = s->in_pos;
+		r = step(s, &n, e);
+		if (r < 0)
+			return r;
+		if (n > 0)
+			return (ssize_t)n;
+		if (r == 0 && s->is_in_end && in_pos == s->in_pos)
+			return err_set(e, -EBADMSG, "the %s stream is cut off",
+				       s->kind == LAYER_GZIP ? "gzip" : "zstd");
+	}
+}
+
+static ssize_t next_plain(struct inflate *s, const void **ret, struct err *e)
+{
+	int r = fill(s, e);
+	size_t n = s->in_len - s->in_pos;
+
+	if (r < 0)
+		return r;
+	*ret = s->in + s->in_pos;
+	s->in_pos = s->in_len;
+	return (ssize_t)n;
+}
+
+ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e)
+{
+	ssize_t n;
+
+	if (s->is_end)
+		return 0;
+	*ret = s->out;
+	n = s->kind == LAYER_PLAIN ? next_plain(s, ret, e) : next_packed(s, e);
+	if (n <= 0) {
+		s->is_end = true;
+		return n;
+	}
+	s->out_total += (uint64_t)n;
+	if (s->out_total > INFLATE_RATIO_FLOOR && s->out_total / INFLATE_RATIO_MAX > s->in_total)
+		return err_set(e, -E2BIG, "the data unpacks to more than %d times its size",
+			       INFLATE_RATIO_MAX);
+	if (s->o.is_hashed && s->kind != LAYER_PLAIN)
+		sha256_update(&s->out_hash, *ret, (size_t)n);
+	return n;
+}
+
+int inflate_drain(struct inflate *s, struct err *e)
+{
+	const void *p;
+	ssize_t n;
+
+	do
+		n = inflate_next(s, &p, e);
+	while (n > 0);
+	return (int)n;
+}
+
+int inflate_open(int fd, const struct inflate_options *o, struct inflate **ret, struct err *e)
+{
+	AUTO_INFLATE s = calloc(1, sizeof(*s));
+	int r;
+
+	if (s) {
+		s->in = malloc(IN_SIZE);
+		s->out = malloc(OUT_SIZE);
+	}
+	if (!s || !s->in || !s->out)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->o = *o;
+	s->fd = fd;
+	sha256_init(&s->in_hash);
+	sha256_init(&s->out_hash);
+	r = fill_first(s, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+void inflate_free(struct inflate *s)
+{
+	if (!s)
+		return;
+	gzip_free(s);
+	ZSTD_freeDCtx(s->zstd);
+	free(s->in);
+	free(s->out);
+	free(s);
+}
+
+void inflate_digests(struct inflate *s, char in[DIGEST_TEXT_MAX], char out[DIGEST_TEXT_MAX])
+{
+	sha256_digest(&s->in_hash, in);
+	if (s->kind == LAYER_PLAIN)
+		memcpy(out, in, DIGEST_TEXT_MAX);
+	else
+		sha256_digest(&s->out_hash, out);
+}
+
+uint64_t inflate_in_total(const struct inflate *s)
+{
+	return s->in_total;
+}
+
+uint64_t inflate_out_total(const struct inflate *s)
+{
+	return s->out_total;
+}

@@ -1,0 +1,20 @@
+#pragma once
+/*
+ * What a role gives up: user, capabilities, new privileges, memory, time, and all system calls but a few.
+ * A call that is not on the role's list ends the process (seccomp), so there is no error to handle.
+ *
+ * In builds with a sanitizer the memory limit and the filter are left out: both forbid what it does.
+ * Safe after fork: yes.
+ */
+#include <stdint.h>
+#include <sys/resource.h>
+
+struct err;
+
+/* Reads one descriptor, writes those it is sent; no file system, no user, no capability. */
+int sandbox_enter_parse(struct err *e);
+/*
+ * Makes the folder `root_fd` the process's root, closes it, and gives an O_DIRECTORY descriptor of it: from then on every
+ * path is relative to a descriptor below it, and calls relative to the working directory end the process. Device nodes can be made there, but not opened.
+ */
+int sandbox_enter_unpack(int root_fd, struct err *e);

@@ -1,0 +1,11 @@
+#pragma once
+/*
+ * The worker's roles: everything that reads bytes from outside. A role gives up what it does not need
+ * before it reads the first of them, speaks spec/worker_protocol.h on its control descriptor, and ends.
+ *
+ * Nothing here is linked by another program. Safe after fork: no.
+ */
+
+/* The whole of a role; returns the exit code. Errors go to the control descriptor. */
+int worker_parse_main(void);
+int worker_unpack_main(void);
