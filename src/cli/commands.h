@@ -1,0 +1,7 @@
+#pragma once
+/* Every command's row, one for a file's command. */
+#include "cli/cli.h"
+
+extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_stop, cli_kill,
+	cli_wait, cli_rm, cli_ps, cli_images, cli_rmi, cli_load, cli_logs, cli_inspect, cli_version,
+	cli_info, cli_system;

@@ -1,0 +1,199 @@
+#include "cli/manual.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define ITEMS(...) ((const struct manual_item[]){ __VA_ARGS__, { NULL, NULL } })
+#define PARAGRAPHS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static const struct manual_item exits_plain[] = {
+	{ "0", "Success." },
+	{ "1", "Something failed; the message on standard error names it." },
+	{ "125", "An option is unknown, not supported yet, or has a wrong value." },
+	{ NULL, NULL },
+};
+
+static const struct manual_item exits_run[] = {
+	{ "125", "Corten itself failed: a wrong option, no such image, a name that is taken." },
+	{ "126", "The command was found and cannot be executed." },
+	{ "127", "The command was not found in the container." },
+	{ "otherwise",
+	  "The exit code of the command; 128 and the signal's number when a signal ended it." },
+	{ NULL, NULL },
+};
+
+const struct manual_item manual_environment[] = {
+	{ "CORTEN_ROOT", "Folder of images and containers, as --root." },
+	{ "CORTEN_STATE", "Folder of running tasks, as --state." },
+	{ "CORTEN_NAMESPACE", "Namespace of containers and images, as --namespace." },
+	{ NULL, NULL },
+};
+
+const struct manual_item manual_files[] = {
+	{ "/var/lib/corten", "Images, snapshots and the records of containers." },
+	{ "/run/corten",
+	  "A folder for each running container: its sockets, its OCI bundle, its exit journal." },
+	{ NULL, NULL },
+};
+
+#define RUN_LIMITS                                                                                     \
+	"A container has its own mount, pid, network, IPC, UTS and cgroup namespaces, the fourteen "   \
+	"capabilities that docker gives, a seccomp filter that decides as docker's does, and at most " \
+	"2048 processes."
+#define RUN_NETWORK                                                                                  \
+	"Without --network, and with --network none, it has a loopback interface and nothing else. " \
+	"With --network host it shares the network of the host."
+
+static const struct manual manuals[] = {
+	{ "",
+	  PARAGRAPHS(
+		  "Corten runs OCI and docker images in containers. It needs no daemon: each command opens the "
+		  "store itself, and any number of commands may run at the same time.",
+		  "Options, columns and exit codes are those of docker. What docker has and Corten does not have "
+		  "yet is an error that names it; nothing is ignored in silence.",
+		  "A container is given by its name, its id, or the first digits of its id. An image is given by "
+		  "its name and tag, or by its id. A switch is taken back with =false, as in --tty=false."),
+	  exits_run, NULL, "" },
+	{ "run",
+	  PARAGRAPHS(
+		  "Makes a container from an image, starts it, and stays in the foreground until it ends. The image "
+		  "must be there: see corten-load(1). The command and its arguments take the place of those that "
+		  "the image names.",
+		  RUN_LIMITS, RUN_NETWORK,
+		  "In the foreground the output of the container is that of corten, and signals are passed on. "
+		  "With -t the container has a terminal of its own; the keys ctrl-p ctrl-q detach from it.",
+		  "With -d the id is printed and the container runs on, also when the caller logs out. Its output "
+		  "is kept for corten-logs(1) in at most three files of 16 MiB."),
+	  exits_run,
+	  ITEMS({ "corten run --rm -it debian:12 bash", "A shell that is removed when it ends" },
+		{ "corten run -d --name web --memory 256m --cpus 0.5 site:1",
+		  "A service with limits" },
+		{ "echo hello | corten run --rm -i busybox cat", "A filter in a pipe" },
+		{ "corten run --rm -v /srv/data:/data:ro busybox ls /data",
+		  "A folder of the host, read only" }),
+	  "create exec logs ps rm" },
+	{ "create",
+	  PARAGRAPHS(
+		  "Makes a container from an image without starting it, and prints its id. corten-start(1) starts it.",
+		  RUN_LIMITS, RUN_NETWORK),
+	  exits_run,
+	  ITEMS({ "corten create --name job busybox echo done", "A container for later" },
+		{ "corten start -a job", "Its start, with the output" }),
+	  "rm run start" },
+	{ "exec",
+	  PARAGRAPHS(
+		  "Runs another command in a container that runs. It has the namespaces, the environment, the user "
+		  "and the limits of the container, unless options say otherwise. It is not started again with "
+		  "the container."),
+	  exits_run,
+	  ITEMS({ "corten exec -it web sh", "A shell beside the service" },
+		{ "corten exec -u 1000:1000 -w /srv web id",
+		  "As another user, in another folder" }),
+	  "run" },
+	{ "ps",
+	  PARAGRAPHS(
+		  "Lists the containers that run; with -a, all. A filter is KEY=VALUE with the keys id, name, "
+		  "status, exited, ancestor and label. A container is shown when one value of each key fits; "
+		  "labels must all fit.",
+		  "A template names columns as {{.ID}}, {{.Image}}, {{.Command}}, {{.CreatedAt}}, {{.RunningFor}}, "
+		  "{{.Status}}, {{.State}}, {{.Names}} and {{.Labels}}."),
+	  exits_plain,
+	  ITEMS({ "corten ps -a --filter exited=1", "What ended with 1" },
+		{ "corten ps --format '{{.Names}}\\t{{.Status}}'", "Two columns of one's own" }),
+	  "inspect logs rm" },
+	{ "images", PARAGRAPHS("Lists the images of the store, or those of one repository."),
+	  exits_plain,
+	  ITEMS({ "corten images --digests debian", "One repository with its digests" }),
+	  "load rmi" },
+	{ "load",
+	  PARAGRAPHS(
+		  "Reads an archive from a file or from standard input, and keeps its images. The archive is an OCI "
+		  "layout or what docker save writes, as a tar file, plain or compressed.",
+		  "An archive is hostile until shown otherwise. It is read by a process without privileges and "
+		  "unpacked by one whose root is the folder of the layer."),
+	  exits_plain,
+	  ITEMS({ "docker save debian:12 | corten load", "From docker" },
+		{ "skopeo copy docker://busybox docker-archive:busybox.tar:busybox:latest",
+		  "From a registry, by skopeo" },
+		{ "corten load -i busybox.tar", "From a file" }),
+	  "images rmi run" },
+	{ "start",
+	  PARAGRAPHS(
+		  "Starts containers that were created or have ended. With -a or -i corten stays in the foreground, "
+		  "and its exit code is that of the container; this takes one container only."),
+	  exits_plain, ITEMS({ "corten start -a job", "In the foreground" }), "create run stop" },
+	{ "stop",
+	  PARAGRAPHS(
+		  "Sends a container its stop signal, SIGTERM unless the image or --stop-signal says otherwise. When "
+		  "it has not ended after the timeout, 10 seconds if nothing else is said, it is killed."),
+	  exits_plain, ITEMS({ "corten stop -t 2 web", "Two seconds to end" }), "kill start" },
+	{ "kill",
+	  PARAGRAPHS(
+		  "Sends a signal, SIGKILL if nothing else is said, to the first process of a container. A signal is "
+		  "a name, with or without SIG, or a number."),
+	  exits_plain,
+	  ITEMS({ "corten kill -s HUP web", "Many services read their settings again" }), "stop" },
+	{ "wait",
+	  PARAGRAPHS(
+		  "Waits until each container has ended and prints the exit codes, one a line. A container that "
+		  "has ended before counts at once."),
+	  exits_plain, NULL, "ps start" },
+	{ "rm",
+	  PARAGRAPHS(
+		  "Removes containers that do not run, with what they wrote and their logs. With -f a running one is "
+		  "killed first, and one that does not exist is told without a failure."),
+	  exits_plain, ITEMS({ "corten rm -f $(corten ps -aq)", "All of them" }), "ps stop" },
+	{ "rmi",
+	  PARAGRAPHS(
+		  "Takes names from images. An image without a name left is deleted, with the layers that no other "
+		  "image has. An image that a container uses stays, unless -f is given."),
+	  exits_plain, NULL, "images load" },
+	{ "logs",
+	  PARAGRAPHS(
+		  "Prints what a container wrote, its standard error to standard error. With -f it goes on until the "
+		  "container ends. A time is a date in RFC 3339, seconds since 1970, or a duration before now "
+		  "such as 10m."),
+	  exits_plain,
+	  ITEMS({ "corten logs --tail 20 -f web", "The last lines, and what comes" },
+		{ "corten logs -t --since 10m web", "Ten minutes, with times" }),
+	  "run" },
+	{ "inspect",
+	  PARAGRAPHS(
+		  "Prints what is known of containers and images as JSON, in docker's form, or through a template. "
+		  "A name that is both is the container; --type decides."),
+	  exits_plain,
+	  ITEMS({ "corten inspect -f '{{.State.Pid}}' web", "One value" },
+		{ "corten inspect --type image debian:12", "An image" }),
+	  "images ps" },
+	{ "info",
+	  PARAGRAPHS(
+		  "Prints how many containers and images there are, where they lie, and what of the machine matters "
+		  "to containers. What is missing there is a warning on standard error."),
+	  exits_plain, NULL, "version" },
+	{ "version",
+	  PARAGRAPHS(
+		  "Prints the version, the architecture, and the specifications that this build follows."),
+	  exits_plain, NULL, "info" },
+};
+
+const struct manual manual_runtime = {
+	"",
+	PARAGRAPHS(
+		"An OCI runtime with the command line of runc. Engines call it to create, start and delete containers "
+		"from bundles: folders with a config.json and a root filesystem. It is gone between the calls; what "
+		"it has to remember lies below its root folder.",
+		"Long options are taken with one dash too. People want corten(1)."),
+	ITEMS({ "0", "Success; of run and exec, the command ended with 0." }, { "1", "Failure." },
+	      { "3", "There is no such command." }, { "255", "Of exec: it failed itself." },
+	      { "otherwise", "Of run and exec in the foreground: the exit code of the process." }),
+	ITEMS({ "corten-runtime spec && corten-runtime run box", "From a bundle in this folder" }),
+	"",
+};
+
+const struct manual *manual_find(const char *command)
+{
+	for (size_t i = 0; i < ARRAY_LEN(manuals); i++)
+		if (streq(manuals[i].command, command))
+			return &manuals[i];
+	return NULL;
+}

@@ -1,0 +1,238 @@
+/* ps */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+
+#define SHORT_ID 12
+#define COMMAND_MAX 20
+
+struct ps_options {
+	bool is_all, is_quiet, is_full, is_latest;
+	int64_t last;
+	const char *format;
+	char **filters;
+};
+
+static const struct opt rows[] = {
+	{ "all", 'a', OPT_BOOL, 0, offsetof(struct ps_options, is_all), NULL,
+	  "Show all containers (default shows just running)", NULL },
+	{ "filter", 'f', OPT_STRV, 0, offsetof(struct ps_options, filters), "filter",
+	  "Filter output (id, name, status, exited, ancestor, label)", NULL },
+	{ "format", 0, OPT_STR, 0, offsetof(struct ps_options, format), "string",
+	  "Format output: table, json, 'table TEMPLATE' or 'TEMPLATE'", NULL },
+	{ "last", 'n', OPT_I64, 0, offsetof(struct ps_options, last), "int",
+	  "Show n last created containers", NULL },
+	{ "latest", 'l', OPT_BOOL, 0, offsetof(struct ps_options, is_latest), NULL,
+	  "Show the latest created container", NULL },
+	{ "no-trunc", 0, OPT_BOOL, 0, offsetof(struct ps_options, is_full), NULL,
+	  "Don't truncate output", NULL },
+	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct ps_options, is_quiet), NULL,
+	  "Only display container IDs", NULL },
+	{ "size", 's', OPT_UNSUPPORTED, 0, 0, NULL, NULL, NULL },
+	OPT_END,
+};
+
+static const struct table_column columns[] = {
+	{ "ID", "CONTAINER ID", false },     { "Image", "IMAGE", false },
+	{ "Command", "COMMAND", false },     { "RunningFor", "CREATED", false },
+	{ "Status", "STATUS", false },	     { "Ports", "PORTS", false },
+	{ "Names", "NAMES", false },	     { "State", "STATE", true },
+	{ "CreatedAt", "CREATED AT", true }, { "Labels", "LABELS", true },
+};
+
+static bool match_id(const struct engine_container *c, const char *v)
+{
+	return strncmp(c->id, v, strlen(v)) == 0;
+}
+
+static bool match_name(const struct engine_container *c, const char *v)
+{
+	/* docker takes an expression; the usual ones are a part of the name, and ^/?name$ */
+	size_t len;
+
+	if (*v != '^')
+		return strstr(c->name, v) != NULL;
+	v += 1 + (v[1] == '/');
+	len = strlen(v);
+	if (len && v[len - 1] == '$')
+		return strlen(c->name) == len - 1 && strncmp(c->name, v, len - 1) == 0;
+	return strncmp(c->name, v, len) == 0;
+}
+
+static bool match_status(const struct engine_container *c, const char *v)
+{
+	return streq(engine_status_name(c->status), v);
+}
+
+static bool match_exited(const struct engine_container *c, const char *v)
+{
+	int64_t code;
+
+	return c->status == ENGINE_EXITED && str_to_i64(v, 0, 255, &code) == 0 &&
+	       code == c->exit_code;
+}
+
+static bool match_ancestor(const struct engine_container *c, const char *v)
+{
+	size_t n = strlen(v);
+
+	return streq(c->image, v) || (strncmp(c->image, v, n) == 0 && c->image[n] == ':') ||
+	       streq(c->image_id, v);
+}
+
+static bool match_label(const struct engine_container *c, const char *v)
+{
+	size_t key = strcspn(v, "=");
+
+	for (size_t i = 0; i < c->labels.n; i++) {
+		const struct json_pair *p = &c->labels.v[i];
+
+		if (strncmp(p->key, v, key) == 0 && !p->key[key] &&
+		    (!v[key] || streq(p->value, v + key + 1)))
+			return true;
+	}
+	return false;
+}
+
+static const struct {
+	const char *key;
+	bool (*matches)(const struct engine_container *c, const char *v);
+	bool needs_all;
+} filters[] = {
+	{ "id", match_id, false },
+	{ "name", match_name, false },
+	{ "status", match_status, true },
+	{ "exited", match_exited, true },
+	{ "ancestor", match_ancestor, false },
+	{ "label", match_label, false },
+};
+
+static int find_filter(const char *spec, size_t *ret, const char **ret_value, struct err *e)
+{
+	size_t key = strcspn(spec, "=");
+
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		if (strncmp(filters[i].key, spec, key) != 0 || filters[i].key[key] || !spec[key])
+			continue;
+		*ret = i;
+		*ret_value = spec + key + 1;
+		return 0;
+	}
+	return err_set(e, -EINVAL, "invalid filter '%s'", spec);
+}
+
+/* Filters of one kind are alternatives (but labels), different kinds must all hold: docker's rule. */
+static bool is_shown(const struct engine_container *c, char *const *specs)
+{
+	for (size_t f = 0; f < ARRAY_LEN(filters); f++) {
+		bool is_label = streq(filters[f].key, "label"), is_asked = false, is_met = is_label;
+
+		for (size_t i = 0; specs && specs[i]; i++) {
+			const char *value;
+			size_t which;
+
+			if (find_filter(specs[i], &which, &value, NULL) < 0 || which != f)
+				continue;
+			is_asked = true;
+			if (is_label)
+				is_met &= filters[f].matches(c, value);
+			else
+				is_met |= filters[f].matches(c, value);
+		}
+		if (is_asked && !is_met)
+			return false;
+	}
+	return true;
+}
+
+static int add_row(struct table *t, const struct engine_container *c, const struct ps_options *o)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	AUTO_STRBUF struct strbuf labels = { 0 };
+	char ago[HUMAN_MAX], created[CLOCK_TEXT_MAX];
+	bool is_cut = !o->is_full && strlen(c->command) > COMMAND_MAX;
+
+	for (size_t i = 0; i < c->labels.n; i++)
+		strbuf_addf(&labels, "%s%s=%s", i ? "," : "", c->labels.v[i].key,
+			    c->labels.v[i].value);
+	const char *cells[ARRAY_LEN(columns)] = {
+		arena_strndup(&a, c->id, o->is_full ? strlen(c->id) : SHORT_ID),
+		c->image,
+		is_cut ? arena_printf(&a, "\"%.*s\xe2\x80\xa6\"", COMMAND_MAX - 1, c->command)
+		       : arena_printf(&a, "\"%s\"", c->command),
+		arena_printf(&a, "%s ago", human_duration(clock_wall_ns() - c->created_ns, ago)),
+		human_status(c, &a),
+		"",
+		c->name,
+		engine_status_name(c->status),
+		clock_rfc3339(c->created_ns, created),
+		labels.p ? labels.p : "",
+	};
+
+	return table_add(t, cells);
+}
+
+static int check_filters(struct ps_options *o, struct err *e)
+{
+	for (size_t i = 0; o->filters && o->filters[i]; i++) {
+		const char *value;
+		size_t which;
+		int r = find_filter(o->filters[i], &which, &value, e);
+
+		if (r < 0)
+			return r;
+		o->is_all |= filters[which].needs_all;
+	}
+	return 0;
+}
+
+static int list(struct cli *c, struct ps_options *o, struct table *t, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct engine_container *v;
+	int64_t left = o->is_latest ? 1 : o->last;
+	size_t n;
+	int r = engine_container_list(c->engine, o->is_all || left > 0, &a, &v, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (!is_shown(&v[i], o->filters))
+			continue;
+		if (o->is_quiet)
+			printf("%.*s\n", o->is_full ? 64 : SHORT_ID, v[i].id);
+		else
+			r = add_row(t, &v[i], o);
+		if (left > 0 && --left == 0)
+			break;
+	}
+	if (r == 0 && !o->is_quiet)
+		r = table_print(t, o->format, e);
+	return r;
+}
+
+static int ps_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+{
+	struct ps_options o = { 0 };
+	struct err e = ERR_INIT;
+	struct table *t = NULL;
+	int code, r;
+
+	if (cli_parse(cmd, argc, argv, &o, &code) < 0) {
+		strv_free(o.filters);
+		return code;
+	}
+	r = check_filters(&o, &e);
+	if (r == 0)
+		r = table_new(columns, ARRAY_LEN(columns), &t);
+	if (r == 0 && !cli_engine(c))
+		r = 1;
+	if (r == 0)
+		r = list(c, &o, t, &e);
+	table_free(t);
+	strv_free(o.filters);
+	return r < 0 ? cli_fail(&e, r, 1) : r;
+}
+
+const struct cli_command cli_ps = {
+	"ps", "[OPTIONS]", "List containers", rows, 0, 0, 0, false, ps_main,
+};

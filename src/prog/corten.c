@@ -1,0 +1,7 @@
+/* corten: the command line for people. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv);
+}
