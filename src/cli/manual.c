@@ -56,8 +56,8 @@ static const struct manual manuals[] = {
 	  exits_run, NULL, "" },
 	{ "run",
 	  PARAGRAPHS(
-		  "Makes a container from an image, starts it, and stays in the foreground until it ends. The image "
-		  "must be there: see corten-load(1). The command and its arguments take the place of those that "
+		  "Makes a container from an image, starts it, and stays in the foreground until it ends. An image "
+		  "that is not there is pulled, unless --pull never forbids it: see corten-pull(1). The command and its arguments take the place of those that "
 		  "the image names.",
 		  RUN_LIMITS, RUN_NETWORK,
 		  "In the foreground the output of the container is that of corten, and signals are passed on. "
@@ -105,6 +105,17 @@ static const struct manual manuals[] = {
 	  exits_plain,
 	  ITEMS({ "corten images --digests debian", "One repository with its digests" }),
 	  "load rmi" },
+	{ "pull",
+	  PARAGRAPHS(
+		  "Downloads an image from a registry: what the store has is not fetched again, and what an "
+		  "interrupted pull has fetched is kept for the next. Registries are spoken to by https; by http on "
+		  "loopback alone, unless /etc/docker/certs.d/HOST/ca.crt names an authority for one there.",
+		  "Credentials are those of docker's config.json (DOCKER_CONFIG, or .docker in the home folder), kept "
+		  "as text. They are sent to the registry and to a token service of its own domain, nowhere else."),
+	  exits_plain,
+	  ITEMS({ "corten pull debian:12", "From Docker Hub" },
+		{ "corten pull --platform linux/arm64 localhost:5000/a", "For another machine" }),
+	  "images load run" },
 	{ "load",
 	  PARAGRAPHS(
 		  "Reads an archive from a file or from standard input, and keeps its images. The archive is an OCI "

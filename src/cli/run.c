@@ -316,6 +316,13 @@ static int create(struct cli *c, const struct run_options *o, char *const *args,
 	co.env = env;
 	co.binds = binds;
 	r = engine_container_create(c->engine, &co, a, ret_id, NULL, e);
+	if (r == -ENOENT && str_skip(e->msg, "No such image:") &&
+	    !(o->pull && streq(o->pull, "never"))) {
+		*e = ERR_INIT;
+		r = cli_pull_missing(c, co.image, o->is_quiet, e);
+		if (r == 0)
+			r = engine_container_create(c->engine, &co, a, ret_id, NULL, e);
+	}
 	if (r == 0 && o->cidfile)
 		r = write_cidfile(c, o->cidfile, *ret_id, e);
 	return r;

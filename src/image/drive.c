@@ -10,7 +10,6 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-#define PROGRAM "corten-worker"
 /* A message that began arrives whole within this time, or its sender is stuck. */
 #define MESSAGE_SECONDS 30
 /* After its last message a worker has nothing left to do. */
@@ -18,24 +17,23 @@
 #define FDS_MAX 4
 
 /* Beside the running program, in the libexec folder beside it, or in the installed one. */
-static int find_program(char **ret, struct err *e)
+static int find_program(const char *name, char **ret, struct err *e)
 {
-	static const char *const below[] = { "/" PROGRAM, "/../libexec/corten/" PROGRAM,
-					     "/../../bin/" PROGRAM };
+	static const char *const below[] = { "/", "/../libexec/corten/", "/../../bin/" };
 	AUTO_FREE char *dir = NULL;
 	AUTO_FREE char *path = NULL;
 
 	if (proc_self_dir(&dir) == 0) {
 		for (size_t i = 0; i < ARRAY_LEN(below); i++) {
 			free(path);
-			path = str_printf("%s%s", dir, below[i]);
+			path = str_printf("%s%s%s", dir, below[i], name);
 			if (path && access(path, X_OK) == 0) {
 				*ret = TAKE_PTR(path);
 				return 0;
 			}
 		}
 	}
-	*ret = strdup(CORTEN_LIBEXECDIR "/" PROGRAM);
+	*ret = str_printf(CORTEN_LIBEXECDIR "/%s", name);
 	return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
@@ -55,8 +53,9 @@ int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct 
 {
 	AUTO_FREE char *path = NULL;
 	struct spawn_fd all[FDS_MAX];
-	int pair[2], r = find_program(&path, e);
-	char *argv[] = { (char *)PROGRAM, (char *)role, NULL };
+	const char *program = streq(role, "fetch") ? "corten-fetch" : "corten-worker";
+	int pair[2], r = find_program(program, &path, e);
+	char *argv[] = { (char *)program, (char *)role, NULL };
 	char *envp[] = { NULL };
 	struct spawn_options o = { .path = path,
 				   .argv = argv,

@@ -35,6 +35,29 @@ struct image_loaded {
 int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,
 	       struct arena *a, struct image_loaded *ret, struct err *e);
 
+struct image_pull_options {
+	const char *platform; /* "linux/amd64"; NULL: this host's */
+	image_progress_fn progress;
+	/* A layer's steps in docker's words: "Pulling fs layer", "Download complete". Both may be NULL. */
+	void (*told)(void *data, const char *digest, const char *words);
+	void *data; /* of both */
+};
+struct image_pulled {
+	const char *name;   /* full reference */
+	const char *digest; /* of what the name stands for in the registry, an index as a rule */
+	const char *id;	    /* config digest */
+	bool is_new;	    /* the name stood for another image, or for none */
+};
+/*
+ * Fetches what is missing of an image, unpacks it, and returns when all is durable. What was fetched of a pull that was
+ * killed, or that failed for another reason than damage, is not fetched again. Registries on loopback may be plain http,
+ * all others are https. Credentials: docker's config.json. -ENOENT, -EACCES (unauthenticated, permission denied),
+ * -ETIMEDOUT, -EBADMSG for what is not what its digest says.
+ */
+int image_pull(struct store *s, const char *ns, const char *what,
+	       const struct image_pull_options *o, struct arena *a, struct image_pulled *ret,
+	       struct err *e);
+
 /*
  * Finds an image by reference, by image id (config digest, or a unique prefix of its hex) or manifest digest.
  * -ENOENT: "No such image: x". `ret_name` is the full reference or NULL when it was found by id.

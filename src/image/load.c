@@ -2,18 +2,14 @@
 #include "image/priv.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "codec/ref.h"
 
 #define IMAGES_MAX 1024
-#define NAMES_MAX 256 /* of one image */
 /* Files that one worker may hand over: an archive's (PARSE_ENTRIES_MAX), and two that it makes of each image. */
 #define ENTRIES_MAX 20000
 /* Offers together: many images may share one large config, and all of them wait in memory. */
@@ -34,28 +30,6 @@ struct load {
 	size_t offers_bytes;
 	bool is_done;
 };
-
-/* ---- platform ---- */
-
-static const struct {
-	const char *machine, *platform;
-} machines[] = {
-	{ "x86_64", "linux/amd64" },	{ "aarch64", "linux/arm64/v8" },
-	{ "armv8l", "linux/arm/v8" },	{ "armv7l", "linux/arm/v7" },
-	{ "armv6l", "linux/arm/v6" },	{ "i686", "linux/386" },
-	{ "riscv64", "linux/riscv64" }, { "ppc64le", "linux/ppc64le" },
-	{ "s390x", "linux/s390x" },
-};
-
-static const char *host_platform(struct utsname *u, char *buf, size_t size)
-{
-	uname(u);
-	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
-		if (streq(machines[i].machine, u->machine))
-			return machines[i].platform;
-	snprintf(buf, size, "linux/%s", u->machine);
-	return buf;
-}
 
 /* ---- content ---- */
 
@@ -98,61 +72,6 @@ static int on_entry(struct load *l, const struct worker_msg *m, const char *payl
 
 /* ---- images ---- */
 
-static int check_blob(struct load *l, const char *digest, int64_t size, int64_t max, struct err *e)
-{
-	AUTO_ARENA struct arena a = { 0 };
-	struct content_info info;
-	int r = store_content_info(l->w.s, l->w.ns, digest, &a, &info, e);
-
-	if (r < 0)
-		return r;
-	if (size >= 0 && info.size != size)
-		return err_set(e, -EBADMSG, "blob %s has %lld bytes, not %lld", digest,
-			       (long long)info.size, (long long)size);
-	if (info.size > max)
-		return err_set(e, -E2BIG, "blob %s has %lld bytes, the limit is %lld", digest,
-			       (long long)info.size, (long long)max);
-	return 0;
-}
-
-static int check_names(const struct json_strs *names, struct err *e)
-{
-	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
-	struct ref ref;
-
-	if (names->n > NAMES_MAX)
-		return err_set(e, -E2BIG, "the image has %zu names, the limit is %d", names->n,
-			       NAMES_MAX);
-	for (size_t i = 0; i < names->n; i++) {
-		int r = ref_parse(names->v[i], &ref, e);
-
-		if (r < 0)
-			return r;
-		if (!streq(ref_full(&ref, full), names->v[i]))
-			return err_set(e, -EPROTO, "the worker sent a name that is not whole");
-	}
-	return 0;
-}
-
-static int check_offer(struct load *l, const struct image_offer *offer, struct err *e)
-{
-	static const int64_t text_max = (int64_t)LIMIT_MANIFEST_BYTES;
-	const struct image_record *rec = offer->record;
-	int r = image_record_check(rec, e);
-
-	if (r == 0)
-		r = check_names(&offer->names, e);
-	if (r == 0 && strlen(offer->media_type) > LIMIT_NAME)
-		r = err_set(e, -EPROTO, "the worker sent a wrong media type");
-	if (r == 0)
-		r = check_blob(l, rec->manifest_digest, offer->manifest_size, text_max, e);
-	if (r == 0)
-		r = check_blob(l, rec->config_digest, -1, text_max, e);
-	for (size_t i = 0; i < rec->layers.n && r == 0; i++)
-		r = check_blob(l, rec->layers.v[i].digest, rec->layers.v[i].size, INT64_MAX, e);
-	return r;
-}
-
 static int on_image(struct load *l, const struct worker_msg *m, const char *payload, struct err *e)
 {
 	static const struct json_limits lim = { .bytes = WORKER_PAYLOAD_MAX };
@@ -172,7 +91,7 @@ static int on_image(struct load *l, const struct worker_msg *m, const char *payl
 		return err_set(e, -ENOMEM, "out of memory");
 	r = json_read(&image_offer_table, payload, m->len, &lim, l->a, &offer, e);
 	if (r == 0)
-		r = check_offer(l, &offer, e);
+		r = image_offer_check(&l->w, &offer, e);
 	if (r == 0)
 		l->offers[l->n++] = offer;
 	return r;
@@ -228,10 +147,8 @@ static int wait_message(struct load *l, struct err *e)
 static int read_archive(struct load *l, int fd, struct err *e)
 {
 	const struct spawn_fd fds[] = { { fd, 0 } };
-	struct utsname u;
-	char buf[80];
-	const char *platform = l->o->platform ? l->o->platform
-					      : host_platform(&u, buf, sizeof(buf));
+	char buf[PLATFORM_TEXT_MAX];
+	const char *platform = l->o->platform ? l->o->platform : image_host_platform(buf);
 	struct stat st;
 	int r = worker_start("parse", fds, 1, &l->worker, e);
 
@@ -266,57 +183,6 @@ static int unpack_all(struct load *l, struct err *e)
 	return image_unpack(&l->w, records, l->n, e);
 }
 
-static int put_image(struct load *l, const struct image_offer *offer, struct err *e)
-{
-	struct json_pair root = { LABEL_GC_ROOT, "image without a name" };
-	const struct json_map labels = { &root, 1 };
-	struct image_row row = { .digest = offer->record->manifest_digest,
-				 .media_type = offer->media_type,
-				 .size = offer->manifest_size };
-	int r = image_record_put(l->w.s, offer->record, e);
-
-	for (size_t i = 0; i < offer->names.n && r == 0; i++) {
-		row.name = offer->names.v[i];
-		r = store_image_put(l->w.s, l->w.ns, &row, e);
-	}
-	if (r == 0 && offer->names.n == 0)
-		r = store_content_set_labels(l->w.s, l->w.ns, row.digest, &labels, e);
-	return r;
-}
-
-static int put_all(struct load *l, struct err *e)
-{
-	int r = store_begin(l->w.s, e);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < l->n && r == 0; i++)
-		r = put_image(l, &l->offers[i], e);
-	if (r == 0)
-		r = image_work_end(&l->w, e);
-	if (r == 0)
-		return store_commit(l->w.s, e);
-	store_rollback(l->w.s);
-	return r;
-}
-
-/* Everything is on disk before the first row names it; one sync of the filesystem and one of the database. */
-static int make_durable(struct load *l, struct err *e)
-{
-	struct store *s = l->w.s;
-	int r = store_sync(s, e);
-
-	if (r == 0)
-		r = store_snapshots_mark_clean(s, e);
-	if (r == 0)
-		r = store_set_durable(s, true, e);
-	if (r < 0)
-		return r;
-	r = put_all(l, e);
-	(void)store_set_durable(s, false, NULL);
-	return r;
-}
-
 static int fill_result(const struct load *l, struct image_loaded *ret, struct err *e)
 {
 	struct image_loaded out = { 0 };
@@ -345,7 +211,7 @@ static int load(struct load *l, int fd, struct image_loaded *ret, struct err *e)
 		r = unpack_all(l, e);
 	if (r == 0)
 		r = fill_result(l, ret, e);
-	return r < 0 ? r : make_durable(l, e);
+	return r < 0 ? r : image_offers_commit(&l->w, l->offers, l->n, e);
 }
 
 int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,

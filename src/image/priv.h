@@ -8,6 +8,9 @@
 #include "image/image.h"
 #include "spec/worker_protocol.h"
 
+struct image_work;
+struct pollfd;
+
 /* ---- drive.c: a worker and its control channel ---- */
 
 /* Without a word for this long a worker that reads a file is stuck. */
@@ -18,7 +21,7 @@ struct worker {
 	int control; /* -EBADF: not running */
 	int64_t heard_ms;
 };
-/* Starts corten-worker in `role` with these descriptors besides the control channel. */
+/* Starts corten-worker, for `fetch` corten-fetch, in `role` with these descriptors besides the control channel. */
 int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct worker *ret,
 		 struct err *e);
 /*
@@ -41,7 +44,36 @@ int image_record_get(struct store *s, const char *manifest_digest, struct arena 
 /* -EBADMSG when the store has a different one of the same manifest. */
 int image_record_put(struct store *s, const struct image_record *r, struct err *e);
 
+/* ---- offer.c ---- */
+
+#define PLATFORM_TEXT_MAX 80
+/* "linux/amd64" of this host. May return a constant. */
+const char *image_host_platform(char buf[PLATFORM_TEXT_MAX]);
+/* The offer's record and names, and that the store has all its blobs in their sizes. */
+int image_offer_check(struct image_work *w, const struct image_offer *offer, struct err *e);
+/*
+ * Everything is on disk before the first row names it; one sync of the filesystem and one of the database. Ends
+ * the work on success.
+ */
+int image_offers_commit(struct image_work *w, const struct image_offer *offers, size_t n,
+			struct err *e);
+
 /* ---- work.c: what a load or an unpack holds while it is under way ---- */
+
+/*
+ * Where layers come from while they are unpacked; without one they lie in the store. Only the unpack loop calls it.
+ */
+struct image_feed {
+	/* O_RDONLY, from the layer's begin; -EAGAIN: not there yet. */
+	int (*open)(struct image_feed *feed, const struct image_layer *layer, struct err *e);
+	/* A role without a network found digest and size right. */
+	int (*verified)(struct image_feed *feed, const struct image_layer *layer, struct err *e);
+	/* What to wait for: at most FEED_FDS_MAX. */
+	size_t (*watch)(struct image_feed *feed, struct pollfd *fds);
+	/* After the wait, with what `watch` gave. */
+	int (*step)(struct image_feed *feed, const struct pollfd *fds, size_t n, struct err *e);
+};
+#define FEED_FDS_MAX 4
 
 struct image_work {
 	struct store *s;
@@ -50,6 +82,7 @@ struct image_work {
 	int64_t intent;
 	image_progress_fn progress;
 	void *progress_data;
+	struct image_feed *feed; /* NULL: the store */
 };
 /* Mends what killed ones left, then takes a lease and an intent. */
 int image_work_begin(struct image_work *w, struct err *e);
@@ -92,3 +125,49 @@ int image_is_unpacked(struct store *s, const char *ns, const struct image_record
 /* The manifests of images without a name. */
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e);
+
+/* ---- credentials.c ---- */
+
+struct fetch_setup;
+/*
+ * What config.json says of the registry `host` goes into username, password and identity_token; nothing when it says
+ * nothing. -EOPNOTSUPP where a credential helper would have to be asked.
+ */
+int image_credentials(const char *host, struct arena *a, struct fetch_setup *ret, struct err *e);
+
+/* ---- feed.c: layers from a registry ---- */
+
+/* Connections to one registry at a time, as docker has. */
+#define FETCHERS_MAX 3
+
+struct fetcher {
+	struct worker worker;
+	struct blob *blob; /* what it fetches, or NULL */
+};
+struct blob;
+struct fetch_feed {
+	struct image_feed feed; /* first */
+	struct image_work *w;
+	const struct fetch_setup *setup;
+	void (*told)(void *data, const char *digest, const char *words); /* may be NULL */
+	void *told_data;
+	struct fetcher fetchers[FETCHERS_MAX];
+	struct blob *blobs;
+	size_t n;
+	bool has_resumed;
+};
+/* Ready for fetch_small. */
+void fetch_feed_init(struct fetch_feed *f, struct image_work *w, const struct fetch_setup *setup);
+/* Ends the fetchers. What was fetched stays for a resume, unless it `is_damaged`. */
+void fetch_feed_done(struct fetch_feed *f, bool is_damaged);
+struct ingest;
+/*
+ * A document into an ingest's file, `size` as in WORKER_GET. `*ret_type` is malloc'ed: the media type, NUL, the digest
+ * (or ""), both by the registry's word.
+ */
+int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint64_t size,
+		char **ret_type, struct err *e);
+/* What is missing of the layers; image_unpack with this feed gets the rest under way. */
+int fetch_feed_layers(struct fetch_feed *f, const struct image_record *rec, struct err *e);
+/* After the unpack: waits for layers that needed no unpacking, and hashes them here. */
+int fetch_feed_finish(struct fetch_feed *f, struct err *e);

@@ -15,6 +15,8 @@
 
 #define WORKERS_MAX 16
 #define POLL_MS 1000
+/* A feed may wait for another process, which nothing tells about. */
+#define FEED_POLL_MS 100
 /* Notes of one layer; a worker that sends more is refused. */
 #define NOTES_BUDGET ((size_t)32 << 20)
 
@@ -110,7 +112,8 @@ static int start_job(struct jobs *j, struct job *job, struct err *e)
 	AUTO_ARENA struct arena a = { 0 };
 	struct image_work *w = j->w;
 	struct snapshot_mounts mounts;
-	AUTO_FD blob = store_content_open(w->s, job->layer->digest, e);
+	AUTO_FD blob = w->feed ? w->feed->open(w->feed, job->layer, e)
+			       : store_content_open(w->s, job->layer->digest, e);
 	AUTO_FD fs = -EBADF;
 	struct spawn_fd fds[2];
 	int r;
@@ -178,6 +181,8 @@ static int finish_job(struct jobs *j, struct job *job, const struct worker_msg *
 	int r = check_result(job, m, payload, e);
 
 	worker_stop(&job->worker);
+	if (r == 0 && j->w->feed)
+		r = j->w->feed->verified(j->w->feed, job->layer, e);
 	job->state = JOB_UNPACKED;
 	j->running--;
 	report(j, job, job->layer->size);
@@ -262,15 +267,30 @@ static int start_some(struct jobs *j, struct err *e)
 	for (size_t i = 0; i < j->n && j->running < j->running_max; i++) {
 		int r = j->v[i].state == JOB_WAITING ? start_job(j, &j->v[i], e) : 0;
 
-		if (r < 0)
+		if (r < 0 && r != -EAGAIN)
 			return failed(&j->v[i], r, e);
 	}
 	return 0;
 }
 
+/* The feed's descriptors stand behind the workers'. */
+static int wait_all(struct jobs *j, struct pollfd *fds, size_t workers, struct err *e)
+{
+	struct image_feed *feed = j->w->feed;
+	size_t n = feed ? feed->watch(feed, fds + workers) : 0;
+
+	if (poll(fds, workers + n, feed ? FEED_POLL_MS : POLL_MS) < 0) {
+		if (errno != EINTR)
+			return err_sys(e, -errno, "wait for workers");
+		for (size_t i = 0; i < workers + n; i++)
+			fds[i].revents = 0;
+	}
+	return feed ? feed->step(feed, fds + workers, n, e) : 0;
+}
+
 static int wait_some(struct jobs *j, struct err *e)
 {
-	struct pollfd fds[WORKERS_MAX];
+	struct pollfd fds[WORKERS_MAX + FEED_FDS_MAX];
 	struct job *jobs[WORKERS_MAX];
 	size_t n = 0;
 	int r;
@@ -281,8 +301,9 @@ static int wait_some(struct jobs *j, struct err *e)
 		jobs[n] = &j->v[i];
 		fds[n++] = (struct pollfd){ .fd = j->v[i].worker.control, .events = POLLIN };
 	}
-	if (poll(fds, n, POLL_MS) < 0)
-		return errno == EINTR ? 0 : err_sys(e, -errno, "wait for workers");
+	r = wait_all(j, fds, n, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n; i++) {
 		r = 0;
 		if (fds[i].revents)

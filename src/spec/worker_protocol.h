@@ -22,8 +22,12 @@ struct err;
 enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
-		1, /* parse: payload platform "os/arch[/variant]"; unpack: a = WORKER_HAS_LOWER or 0 */
+		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack: a = WORKER_HAS_LOWER or 0;
+		      fetch: fetch_setup_table's JSON */
 	WORKER_FD, /* a: index; a writable file goes with it */
+	WORKER_GET, /* fetch: a: bytes that the file has already; b: size, with WORKER_SIZE_MAX the largest;
+			    payload: path below the repository; the writable file goes with it */
+	WORKER_DOCUMENT, /* manifest: payload: digest NUL media type NUL text */
 	/* from the worker */
 	WORKER_NEED_FD,	 /* a: index; the answer is WORKER_FD */
 	WORKER_ENTRY,	 /* a: index, b: size, payload: digest; the file is complete */
@@ -33,12 +37,16 @@ enum worker_msg_type {
 	WORKER_OPAQUE,	 /* payload: path of a folder that hides those below it */
 	WORKER_XATTR,	 /* payload: path NUL name NUL value */
 	WORKER_UNPACKED, /* a: compressed size, payload: digest NUL diff id */
+	WORKER_GOT, /* a: size; payload: media type NUL digest by the registry's own words, both may be empty */
+	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_DONE,
 	WORKER_ERROR, /* a: errno, b: enum err_code, payload: words */
 	WORKER_MSG_TYPES,
 };
 
 #define WORKER_HAS_LOWER 1
+/* Set in WORKER_GET's b when the size is not known but bounded. */
+#define WORKER_SIZE_MAX (1ull << 63)
 
 struct worker_msg {
 	uint32_t type, len;

@@ -100,6 +100,10 @@ int parse_send_image(struct parse *p, const struct parse_image *image, struct ar
 int parse_normalise_names(struct json_strs *names, struct arena *a, struct err *e);
 
 /* ---- parse_oci.c, parse_docker.c ---- */
+/* Attestations and the like: a manifest by type, but nothing to run. */
+bool parse_is_extra(const struct oci_descriptor *d);
+/* `media_type` may be NULL. */
+bool parse_is_config_type(const char *media_type);
 int parse_oci(struct parse *p, struct err *e);
 int parse_docker(struct parse *p, struct err *e);
 /* The elements of manifest.json; none when the archive has no such file. */

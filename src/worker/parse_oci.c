@@ -36,7 +36,7 @@ static const char *note(const struct json_map *notes, const char *key)
 }
 
 /* Attestations and the like: a manifest by type, but nothing to run. */
-static bool is_extra(const struct oci_descriptor *d)
+bool parse_is_extra(const struct oci_descriptor *d)
 {
 	const struct oci_platform *p = d->platform;
 
@@ -88,7 +88,7 @@ static int read_manifest(struct parse *p, const struct oci_descriptor *d, struct
 	return r < 0 ? err_wrap(e, r, "manifest %.19s…", d->digest) : 0;
 }
 
-static bool is_config_type(const char *media_type)
+bool parse_is_config_type(const char *media_type)
 {
 	return media_type &&
 	       (streq(media_type, MT_OCI_CONFIG) || streq(media_type, MT_DOCKER_CONFIG));
@@ -120,7 +120,7 @@ static int rank_by_config(struct parse *p, const struct oci_descriptor *d, struc
 
 	if (r < 0)
 		return r;
-	if (is_index || m->artifact_type || !is_config_type(m->config->media_type))
+	if (is_index || m->artifact_type || !parse_is_config_type(m->config->media_type))
 		return 0;
 	r = read_config(p, m, &a, &c, e);
 	if (r < 0)
@@ -175,7 +175,7 @@ static int choose(struct walk *w, const struct oci_descriptor *d, int depth, str
 	const char *type = d->media_type ? d->media_type : "";
 	int r;
 
-	if (is_extra(d))
+	if (parse_is_extra(d))
 		return 0;
 	if (streq(type, MT_OCI_INDEX) || streq(type, MT_DOCKER_INDEX))
 		return choose_in_index(w, d, depth, best, e);

@@ -7,9 +7,12 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -25,6 +28,8 @@
 /* Sum of what may lie in memory; the parse role keeps whole manifests, the unpack role lists of paths. */
 #define PARSE_MEMORY ((rlim_t)64 << 20)
 #define UNPACK_MEMORY ((rlim_t)256 << 20)
+/* The certificates of 150 authorities, TLS, and the stack of the resolver's thread. */
+#define FETCH_MEMORY ((rlim_t)96 << 20)
 /* A layer of 100 GB takes some ten minutes; whatever takes longer is stuck or hostile. */
 #define CPU_SECONDS 3600
 #define OPEN_FILES 256
@@ -56,6 +61,11 @@ enum rule_kind {
 	RULE_DIRFD1,  /* the second is (symlinkat) */
 	RULE_DIRFD2,  /* the first and the third are (linkat) */
 	RULE_NO_EXEC, /* mmap, mprotect: without PROT_EXEC in the third */
+	RULE_READ,    /* openat: EACCES for what could write or make a file */
+	RULE_THREAD,  /* clone: threads only */
+	RULE_NET, /* socket: IPv4, IPv6 and the resolver's netlink; EAFNOSUPPORT for others (nscd's) */
+	RULE_IOCTL,  /* FIONREAD and FIONBIO; ENOTTY for others */
+	RULE_ABSENT, /* ENOSYS: the C library has another way */
 };
 struct rule {
 	int nr;
@@ -104,6 +114,51 @@ static const struct rule unpack_rules[] = {
 	{ SYS_utimensat, RULE_DIRFD },
 };
 
+/*
+ * What libcurl, OpenSSL and the C library's resolver (in a thread) need. clone3 hides its flags from a filter, so the
+ * C library is sent to clone. Files: landlock says which may be read.
+ */
+static const struct rule fetch_rules[] = {
+	COMMON_RULES,
+#ifdef SYS_poll
+	{ SYS_poll, RULE_ANY },
+#endif
+	{ SYS_ppoll, RULE_ANY },
+	{ SYS_socket, RULE_NET },
+	{ SYS_connect, RULE_ANY },
+	{ SYS_bind, RULE_ANY },
+	{ SYS_getsockname, RULE_ANY },
+	{ SYS_getpeername, RULE_ANY },
+	{ SYS_getsockopt, RULE_ANY },
+	{ SYS_setsockopt, RULE_ANY },
+	{ SYS_sendmmsg, RULE_ANY },
+	{ SYS_socketpair, RULE_ANY },
+	{ SYS_pipe2, RULE_ANY },
+	{ SYS_eventfd2, RULE_ANY },
+	{ SYS_ioctl, RULE_IOCTL },
+	{ SYS_fcntl, RULE_ANY },
+	{ SYS_openat, RULE_READ },
+	{ SYS_newfstatat, RULE_ANY },
+	{ SYS_uname, RULE_ANY },
+	{ SYS_getpid, RULE_ANY },
+	{ SYS_gettid, RULE_ANY },
+	{ SYS_getuid, RULE_ANY },
+	{ SYS_geteuid, RULE_ANY },
+	{ SYS_getgid, RULE_ANY },
+	{ SYS_getegid, RULE_ANY },
+	{ SYS_clock_nanosleep, RULE_ANY },
+	{ SYS_gettimeofday, RULE_ANY },
+	{ SYS_clone, RULE_THREAD },
+	{ SYS_clone3, RULE_ABSENT },
+	{ SYS_set_robust_list, RULE_ANY },
+	{ SYS_rseq, RULE_ANY },
+	{ SYS_rt_sigprocmask, RULE_ANY },
+	{ SYS_rt_sigaction, RULE_ANY },
+	{ SYS_sched_yield, RULE_ANY },
+	{ SYS_ftruncate, RULE_ANY },
+	{ SYS_pwrite64, RULE_ANY },
+};
+
 #define PROGRAM_MAX 256
 struct program {
 	struct sock_filter v[PROGRAM_MAX];
@@ -141,6 +196,47 @@ static void add_need_descriptor(struct program *p, unsigned int arg)
 	add_return(p, SECCOMP_RET_KILL_PROCESS);
 }
 
+static void add_errno(struct program *p, int error)
+{
+	add_return(p, SECCOMP_RET_ERRNO | (uint32_t)error);
+}
+
+/* Goes on when the loaded argument is one of these, else ends with `error`. */
+static void add_need_one_of(struct program *p, const uint32_t *v, size_t n, int error)
+{
+	for (size_t i = 0; i < n; i++)
+		add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, v[i],
+						    (uint8_t)(n - i), 0));
+	add_errno(p, error);
+}
+
+/* The kinds that answer with an error instead of death. */
+static void add_soft_rule(struct program *p, enum rule_kind kind)
+{
+	static const uint32_t families[] = { AF_INET, AF_INET6, AF_NETLINK };
+	static const uint32_t requests[] = { FIONREAD, FIONBIO };
+
+	switch (kind) {
+	case RULE_READ:
+		add_load_arg(p, 2);
+		add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
+						    O_ACCMODE | O_CREAT | O_TRUNC, 0, 1));
+		add_errno(p, EACCES);
+		break;
+	case RULE_NET:
+		add_load_arg(p, 0);
+		add_need_one_of(p, families, ARRAY_LEN(families), EAFNOSUPPORT);
+		break;
+	case RULE_IOCTL:
+		add_load_arg(p, 1);
+		add_need_one_of(p, requests, ARRAY_LEN(requests), ENOTTY);
+		break;
+	default:
+		add_errno(p, ENOSYS);
+		break;
+	}
+}
+
 static void add_rule(struct program *p, const struct rule *rule)
 {
 	unsigned short jump = p->n;
@@ -161,7 +257,16 @@ static void add_rule(struct program *p, const struct rule *rule)
 		add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 4, 0, 1));
 		add_return(p, SECCOMP_RET_KILL_PROCESS);
 		break;
+	case RULE_THREAD:
+		add_load_arg(p, 0);
+		add(p,
+		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0));
+		add_return(p, SECCOMP_RET_KILL_PROCESS);
+		break;
 	case RULE_ANY:
+		break;
+	default:
+		add_soft_rule(p, rule->kind);
 		break;
 	}
 	add_return(p, SECCOMP_RET_ALLOW);
@@ -241,13 +346,11 @@ static int no_new_privs(struct err *e)
 	return die_with_parent(e);
 }
 
-int sandbox_enter_parse(struct err *e)
+/* In a user namespace without that user there is nobody to become; the capabilities go all the same. */
+static int become_nobody(struct err *e)
 {
-	int r = set_limits(PARSE_MEMORY, OPEN_FILES, e);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	/* In a user namespace without that user there is nobody to become; the capabilities go all the same. */
 	if (geteuid() == 0) {
 		r = caps_drop_bounding(0);
 		if (r == 0 &&
@@ -260,13 +363,56 @@ int sandbox_enter_parse(struct err *e)
 		r = caps_set_ambient(0);
 	if (r == 0)
 		r = caps_set(&(struct caps_sets){ 0 });
-	if (r < 0)
-		return err_sys(e, r, "worker: become nobody");
-	r = no_new_privs(e);
+	return r < 0 ? err_sys(e, r, "worker: become nobody") : 0;
+}
+
+int sandbox_enter_parse(struct err *e)
+{
+	int r = set_limits(PARSE_MEMORY, OPEN_FILES, e);
+
+	if (r == 0)
+		r = become_nobody(e);
+	if (r == 0)
+		r = no_new_privs(e);
 	if (r < 0)
 		return r;
 	forbid_files();
 	return load_filter(parse_rules, ARRAY_LEN(parse_rules), e);
+}
+
+/* As forbid_files, but the files that the resolver reads anew at each look-up stay readable. */
+static void forbid_files_but_resolver(void)
+{
+	static const char *const files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf",
+					     "/etc/gai.conf", "/etc/nsswitch.conf" };
+	struct landlock_ruleset_attr attr = { .handled_access_fs = (1ull << 13) - 1 };
+	AUTO_FD ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+
+	if (ruleset < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		AUTO_FD fd = open(files[i], O_PATH | O_CLOEXEC);
+		struct landlock_path_beneath_attr rule = { LANDLOCK_ACCESS_FS_READ_FILE, fd };
+
+		if (fd >= 0)
+			syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule,
+				0);
+	}
+	syscall(SYS_landlock_restrict_self, ruleset, 0);
+}
+
+int sandbox_enter_fetch(struct err *e)
+{
+	int r = set_limits(FETCH_MEMORY, OPEN_FILES, e);
+
+	if (r == 0)
+		r = become_nobody(e);
+	if (r == 0)
+		r = no_new_privs(e);
+	if (r < 0)
+		return r;
+	forbid_files_but_resolver();
+	return load_filter(fetch_rules, ARRAY_LEN(fetch_rules), e);
 }
 
 #define CAP(c) (1ull << (c))

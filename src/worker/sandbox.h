@@ -14,6 +14,11 @@ struct err;
 /* Reads one descriptor, writes those it is sent; no file system, no user, no capability. */
 int sandbox_enter_parse(struct err *e);
 /*
+ * The network, the descriptors it is sent, and the resolver's files to read; every other path is EACCES, nothing opens
+ * for writing, nothing is executed, no process is made (threads are: libcurl resolves names in one).
+ */
+int sandbox_enter_fetch(struct err *e);
+/*
  * Makes the folder `root_fd` the process's root, closes it, and gives an O_DIRECTORY descriptor of it: from then on every
  * path is relative to a descriptor below it, and calls relative to the working directory end the process. Device nodes can be made there, but not opened.
  */

@@ -237,4 +237,114 @@ TEST(unpack_makes_devices_that_it_cannot_open)
 	CHECK_EQ(device, REFUSED);
 }
 
+/* ---- fetch ---- */
+
+static int run_fetch(probe_fn probe)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(sandbox_enter_fetch(NULL) < 0 ? NO_SANDBOX : probe(-EBADF));
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int fetch_opens(const char *path, int flags)
+{
+	return open(path, flags | O_CLOEXEC, 0600) >= 0 ? FINE : errno;
+}
+
+static int fetch_shadow(int root)
+{
+	(void)root;
+	return fetch_opens("/etc/shadow", O_RDONLY);
+}
+
+/* Everyone may read it, and the role may not. */
+static int fetch_passwd(int root)
+{
+	(void)root;
+	return fetch_opens("/etc/passwd", O_RDONLY);
+}
+
+static int fetch_hosts(int root)
+{
+	(void)root;
+	return fetch_opens("/etc/hosts", O_RDONLY);
+}
+
+static int fetch_write(int root)
+{
+	(void)root;
+	return fetch_opens("/tmp/corten-sandbox-test", O_WRONLY | O_CREAT);
+}
+
+static int fetch_internet(int root)
+{
+	(void)root;
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? FINE : errno;
+}
+
+static int fetch_unix(int root)
+{
+	(void)root;
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? FINE : errno;
+}
+
+static int fetch_packet(int root)
+{
+	(void)root;
+	return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? FINE : errno;
+}
+
+static int fetch_fork(int root)
+{
+	(void)root;
+	return fork() >= 0 ? FINE : errno;
+}
+
+static int fetch_exec(int root)
+{
+	char *const argv[] = { (char *)"/bin/true", NULL };
+
+	(void)root;
+	execv("/bin/true", argv);
+	return errno;
+}
+
+static int fetch_user(int root)
+{
+	(void)root;
+	return geteuid() == 65534 ? FINE : REFUSED;
+}
+
+TEST(fetch_has_the_network_and_the_resolvers_files)
+{
+	static const struct {
+		const char *what;
+		probe_fn probe;
+		int want;
+	} rows[] = {
+		{ "open /etc/shadow", fetch_shadow, EACCES },
+		{ "open /etc/passwd", fetch_passwd, EACCES },
+		{ "open /etc/hosts", fetch_hosts, FINE },
+		{ "open for writing", fetch_write, EACCES },
+		{ "an internet socket", fetch_internet, FINE },
+		{ "a unix socket", fetch_unix, EAFNOSUPPORT },
+		{ "a packet socket", fetch_packet, EAFNOSUPPORT },
+		{ "fork", fetch_fork, -SIGSYS },
+		{ "exec", fetch_exec, -SIGSYS },
+		{ "user", fetch_user, FINE },
+	};
+
+	need_root();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int got = run_fetch(rows[i].probe);
+
+		if (got != rows[i].want)
+			TEST_END(TEST_FAILED, "%s: %d, wanted %d", rows[i].what, got, rows[i].want);
+	}
+}
+
 TEST_MAIN()

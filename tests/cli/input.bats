@@ -28,8 +28,8 @@ teardown() { box_teardown; }
 	says "option '--init' is not supported yet"
 	run -125 corten run --security-opt apparmor=x box
 	says "security option 'apparmor=x' is not supported yet"
-	run -1 corten pull x
-	says "command 'pull' is not supported yet"
+	run -1 corten push x
+	says "command 'push' is not supported yet"
 	[ -z "$(corten ps -aq)" ]
 }
 

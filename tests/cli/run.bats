@@ -51,7 +51,7 @@ teardown() { box_teardown; }
 }
 
 @test "exit code: 125 for an image that is not there, which is named" {
-	run -125 once nothing:here true
+	run -125 once --pull never nothing:here true
 	says "No such image: nothing:here"
 }
 

@@ -1,0 +1,149 @@
+/* pull, and what run does about a missing image. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "codec/ref.h"
+#include "image/image.h"
+
+#define SHORT_ID 12
+#define SHOW_MS 100
+
+struct pull_options {
+	const char *platform;
+	bool is_quiet;
+};
+
+static const struct opt pull_rows[] = {
+	{ "all-tags", 'a', OPT_UNSUPPORTED, 0, 0, NULL, NULL, NULL },
+	{ "platform", 0, OPT_STR, 0, offsetof(struct pull_options, platform), "string",
+	  "Pull only the given platform: os/arch[/variant]", NULL },
+	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct pull_options, is_quiet), NULL,
+	  "Suppress verbose output", NULL },
+	OPT_END,
+};
+
+struct view {
+	FILE *out;
+	bool is_quiet, is_terminal, is_drawn;
+	int64_t shown_ms;
+};
+
+static void clear(struct view *v)
+{
+	if (v->is_drawn)
+		fputs("\r\033[K", v->out);
+	v->is_drawn = false;
+}
+
+static void tell(void *data, const char *digest, const char *words)
+{
+	struct view *v = data;
+
+	if (v->is_quiet)
+		return;
+	clear(v);
+	fprintf(v->out, "%.*s: %s\n", SHORT_ID, digest_hex(digest), words);
+	fflush(v->out);
+}
+
+static void show(void *data, const char *what, int64_t done, int64_t total)
+{
+	char a[HUMAN_MAX], b[HUMAN_MAX];
+	struct view *v = data;
+	int64_t now = clock_mono_ms();
+
+	if (v->is_quiet || !v->is_terminal || now - v->shown_ms < SHOW_MS)
+		return;
+	v->shown_ms = now;
+	v->is_drawn = true;
+	fprintf(v->out, "\r\033[K%.*s: %s/%s", SHORT_ID, digest_hex(what), human_size(done, a),
+		human_size(total, b));
+	fflush(v->out);
+}
+
+/* As people write it: "busybox:latest", "host/a@sha256:…". */
+static const char *familiar(const struct ref *ref, struct arena *a)
+{
+	char name[REF_TEXT_MAX];
+
+	ref_familiar_name(ref, name);
+	return ref->digest[0] ? arena_printf(a, "%s@%s", name, ref->digest)
+			      : arena_printf(a, "%s:%s", name, ref->tag);
+}
+
+static int pull(struct cli *c, const char *what, const char *platform, struct view *v,
+		struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_pulled pulled;
+	struct ref ref;
+	const char *name;
+	int r = ref_parse(what, &ref, e);
+
+	if (r < 0)
+		return r;
+	name = familiar(&ref, &a);
+	v->is_terminal = isatty(fileno(v->out));
+	if (!v->is_quiet) {
+		const char *slash = strrchr(what, '/');
+
+		if (!ref.digest[0] && !strchr(slash ? slash : what, ':'))
+			fprintf(v->out, "Using default tag: %s\n", ref.tag);
+		fprintf(v->out, "%s: Pulling from %s\n", ref.digest[0] ? name : ref.tag, ref.path);
+		fflush(v->out);
+	}
+	r = image_pull(engine_store(c->engine), engine_ns(c->engine), what,
+		       &(struct image_pull_options){
+			       .platform = platform, .progress = show, .told = tell, .data = v },
+		       &a, &pulled, e);
+	clear(v);
+	if (r < 0)
+		return r;
+	if (!v->is_quiet)
+		fprintf(v->out, "Digest: %s\nStatus: %s for %s\n", pulled.digest,
+			pulled.is_new ? "Downloaded newer image" : "Image is up to date", name);
+	fprintf(v->out, "%s\n", pulled.name);
+	return 0;
+}
+
+int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct view v = { .out = stderr, .is_quiet = is_quiet };
+	struct ref ref;
+	int r = ref_parse(what, &ref, e);
+
+	if (r < 0)
+		return r;
+	fprintf(stderr, "Unable to find image '%s' locally\n", familiar(&ref, &a));
+	return pull(c, what, NULL, &v, e);
+}
+
+static int pull_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+{
+	struct pull_options o = { 0 };
+	struct err e = ERR_INIT;
+	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
+	struct view v = { .out = stdout, .is_quiet = o.is_quiet };
+
+	if (first < 0)
+		return code;
+	if (!cli_engine(c))
+		return 1;
+	r = pull(c, argv[first], o.platform, &v, &e);
+	return r < 0 ? cli_fail(&e, r, 1) : 0;
+}
+
+const struct cli_command cli_pull = {
+	"pull",
+	"[OPTIONS] NAME[:TAG|@DIGEST]",
+	"Download an image from a registry",
+	pull_rows,
+	0,
+	1,
+	1,
+	false,
+	pull_main,
+};

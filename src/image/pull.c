@@ -1,0 +1,401 @@
+/* An image from a registry: names by the manifest role, bytes by the fetch role, layers by the unpack role. */
+#include "image/priv.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "codec/ref.h"
+#include "spec/fetch_setup.h"
+#include "spec/image.h"
+
+#define DOCKER_HUB "registry-1.docker.io"
+#define CERTS_DIR "/etc/docker/certs.d"
+#define CA_MAX ((size_t)1 << 20)
+/* Documents of one image: indexes, manifests that turn out to be another platform's, configs. */
+#define DOCUMENTS_MAX 64
+#define POLL_MS 1000
+
+struct pull {
+	struct image_work w;
+	const struct image_pull_options *o;
+	struct arena *a; /* the caller's */
+	struct ref ref;
+	struct fetch_setup setup;
+	struct fetch_feed feed;
+	struct worker names; /* the manifest role */
+	size_t documents;
+	char top[DIGEST_TEXT_MAX];
+	struct image_offer offer;
+	bool has_offer;
+};
+
+/* ---- the registry ---- */
+
+/* Loopback alone may be spoken to without TLS. */
+static bool is_loopback(const char *host)
+{
+	char name[256];
+	struct in_addr v4;
+	char *port;
+
+	snprintf(name, sizeof(name), "%s", host);
+	if (str_skip(name, "[::1]"))
+		return name[5] == '\0' || name[5] == ':';
+	port = strchr(name, ':');
+	if (port)
+		*port = '\0';
+	return streq(name, "localhost") ||
+	       (inet_pton(AF_INET, name, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
+}
+
+/* docker's folder of authorities; one that is there asks for https on loopback too. */
+static int read_ca(struct pull *p, struct err *e)
+{
+	AUTO_FREE char *path = str_printf(CERTS_DIR "/%s/ca.crt", p->setup.host);
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int r = path ? file_read_at(AT_FDCWD, path, CA_MAX, &text, &len) : -ENOMEM;
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r < 0)
+		return err_sys(e, r, "read '%s'", path ? path : CERTS_DIR);
+	p->setup.ca = arena_strndup(p->a, text, len);
+	p->setup.is_plain = false;
+	return p->setup.ca ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static int set_up(struct pull *p, struct err *e)
+{
+	int r;
+
+	p->setup.host = streq(p->ref.host, "docker.io") ? DOCKER_HUB : p->ref.host;
+	p->setup.repository = p->ref.path;
+	p->setup.is_plain = is_loopback(p->setup.host);
+	r = read_ca(p, e);
+	return r < 0 ? r : image_credentials(p->setup.host, p->a, &p->setup, e);
+}
+
+/* ---- documents ---- */
+
+static bool is_manifest_type(const char *type)
+{
+	static const char *const types[] = { MT_OCI_INDEX, MT_OCI_MANIFEST, MT_DOCKER_INDEX,
+					     MT_DOCKER_MANIFEST };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (streq(types[i], type))
+			return true;
+	return false;
+}
+
+struct document {
+	char *text; /* owned */
+	size_t len;
+	char digest[DIGEST_TEXT_MAX];
+	char *type; /* by the registry's word, owned */
+};
+
+static void document_done(struct document *d)
+{
+	free(d->text);
+	free(d->type);
+}
+
+/* Whole, hashed here, and in the store under that digest alone. */
+static int store_document(struct pull *p, struct ingest *i, const char *digest,
+			  struct document *ret, struct err *e)
+{
+	int r = lseek(i->fd, 0, SEEK_SET) < 0
+			? -errno
+			: fd_read_all(i->fd, LIMIT_MANIFEST_BYTES, &ret->text, &ret->len);
+
+	if (r < 0)
+		return err_sys(e, r, "ingest '%s'", i->ref);
+	digest_of(ret->text, ret->len, ret->digest);
+	if (digest && !streq(digest, ret->digest))
+		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
+				    "the registry sends %s in place of %s", ret->digest, digest);
+	r = store_lease_add(p->w.s, p->w.ns, p->w.id, "content", ret->digest, e);
+	if (r == 0)
+		r = store_ingest_seal(i, ret->digest, (int64_t)ret->len, e);
+	return r < 0 ? r
+		     : store_ingest_commit(i, p->w.ns, ret->digest, (int64_t)ret->len, false, NULL,
+					   e);
+}
+
+/* `digest` NULL: by tag. `size` as in WORKER_GET. */
+static int fetch_document(struct pull *p, const char *path, const char *digest, uint64_t size,
+			  struct document *ret, struct err *e)
+{
+	struct ingest *i = NULL;
+	int r = store_ingest_open(p->w.s, p->w.id, false, &i, e);
+
+	if (r == 0)
+		r = fetch_small(&p->feed, path, i, size, &ret->type, e);
+	if (r == 0)
+		r = store_document(p, i, digest, ret, e);
+	if (r < 0)
+		store_ingest_abort(i);
+	return r;
+}
+
+/* What the store has is not fetched. */
+static int read_stored(struct pull *p, const char *digest, struct document *ret)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct content_info info;
+	const char *text;
+	char found[DIGEST_TEXT_MAX];
+
+	if (store_content_info(p->w.s, p->w.ns, digest, &a, &info, NULL) < 0 ||
+	    store_content_read(p->w.s, digest, LIMIT_MANIFEST_BYTES, &a, &text, &ret->len, NULL) <
+		    0 ||
+	    !streq(digest_of(text, ret->len, found), digest) ||
+	    store_lease_add(p->w.s, p->w.ns, p->w.id, "content", digest, NULL) < 0)
+		return -ENOENT;
+	ret->text = malloc(ret->len + 1);
+	if (!ret->text)
+		return -ENOENT;
+	memcpy(ret->text, text, ret->len);
+	snprintf(ret->digest, sizeof(ret->digest), "%s", digest);
+	return 0;
+}
+
+static int send_document(struct pull *p, const struct document *d, const char *type, struct err *e)
+{
+	AUTO_STRBUF struct strbuf b = { 0 };
+
+	strbuf_add(&b, d->digest, strlen(d->digest) + 1);
+	strbuf_add(&b, type, strlen(type) + 1);
+	strbuf_add(&b, d->text, d->len);
+	if (strbuf_ok(&b) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
+	return worker_send(&p->names, WORKER_DOCUMENT, 0, b.p, b.len, -EBADF, e);
+}
+
+static int on_want(struct pull *p, const struct worker_msg *m, const char *payload, struct err *e)
+{
+	CLEANUP(document_done) struct document d = { 0 };
+	char path[DIGEST_TEXT_MAX + 16];
+	size_t at = strlen(payload) + 1;
+	const char *type;
+	int r;
+
+	if (at > m->len || !str_skip(payload, "sha256:") || !digest_is_valid(payload) ||
+	    m->a > LIMIT_MANIFEST_BYTES)
+		return err_set(e, -EPROTO, "the worker asks for a wrong document");
+	if (++p->documents > DOCUMENTS_MAX)
+		return err_set(e, -E2BIG, "the image has more than %d documents", DOCUMENTS_MAX);
+	type = payload + at;
+	snprintf(path, sizeof(path), "%s/%s", is_manifest_type(type) ? "manifests" : "blobs",
+		 payload);
+	r = read_stored(p, payload, &d);
+	if (r < 0)
+		r = fetch_document(p, path, payload, m->a, &d, e);
+	return r < 0 ? r : send_document(p, &d, type, e);
+}
+
+/* ---- the manifest role ---- */
+
+static int on_image(struct pull *p, const struct worker_msg *m, const char *payload, struct err *e)
+{
+	static const struct json_limits lim = { .bytes = WORKER_PAYLOAD_MAX };
+	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
+	int r;
+
+	if (p->has_offer)
+		return err_set(e, -EPROTO, "the worker sent two images");
+	r = json_read(&image_offer_table, payload, m->len, &lim, p->a, &p->offer, e);
+	if (r == 0)
+		r = image_record_check(p->offer.record, e);
+	if (r < 0)
+		return r;
+	/* The name is what was asked for, whatever the worker thinks. */
+	p->offer.names.v = arena_calloc(p->a, 1, sizeof(char *));
+	if (p->offer.names.v)
+		p->offer.names.v[0] = arena_strdup(p->a, ref_full(&p->ref, full));
+	if (!p->offer.names.v || !p->offer.names.v[0])
+		return err_set(e, -ENOMEM, "out of memory");
+	p->offer.names.n = 1;
+	p->has_offer = true;
+	return 0;
+}
+
+static int wait_names(struct pull *p, struct err *e)
+{
+	struct pollfd fd = { .fd = p->names.control, .events = POLLIN };
+
+	p->names.heard_ms = clock_mono_ms();
+	for (;;) {
+		int r = poll(&fd, 1, POLL_MS);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, -errno, "wait for the worker");
+		if (clock_mono_ms() - p->names.heard_ms > WORKER_STALL_MS)
+			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
+	}
+}
+
+static int ask_names(struct pull *p, const struct document *top, struct err *e)
+{
+	char buf[PLATFORM_TEXT_MAX];
+	const char *platform = p->o->platform ? p->o->platform : image_host_platform(buf);
+	int r = worker_start("manifest", NULL, 0, &p->names, e);
+
+	if (r == 0)
+		r = worker_send(&p->names, WORKER_START, 0, platform, strlen(platform), -EBADF, e);
+	if (r == 0)
+		r = send_document(p, top, top->type && is_manifest_type(top->type) ? top->type : "",
+				  e);
+	while (r == 0) {
+		AUTO_FREE char *payload = NULL;
+		struct worker_msg m;
+
+		r = wait_names(p, e);
+		if (r == 0)
+			r = worker_recv(&p->names, &m, &payload, e);
+		if (r < 0)
+			break;
+		if (m.type == WORKER_DONE)
+			return p->has_offer ? 0 : err_set(e, -EPROTO, "the worker sent no image");
+		if (m.type == WORKER_WANT)
+			r = on_want(p, &m, payload, e);
+		else if (m.type == WORKER_IMAGE)
+			r = on_image(p, &m, payload, e);
+		else
+			r = err_set(e, -EPROTO, "the worker sent message %u", m.type);
+	}
+	return r;
+}
+
+static int resolve(struct pull *p, struct err *e)
+{
+	CLEANUP(document_done) struct document top = { 0 };
+	AUTO_FREE char *path = NULL;
+	const char *digest = p->ref.digest[0] ? p->ref.digest : NULL;
+	int r;
+
+	if (digest && !str_skip(digest, "sha256:"))
+		return err_set(e, -EOPNOTSUPP, "digest '%.80s': only sha256 is supported", digest);
+	path = str_printf("manifests/%s", digest ? digest : p->ref.tag);
+	if (!path)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = fetch_document(p, path, digest, WORKER_SIZE_MAX | LIMIT_MANIFEST_BYTES, &top, e);
+	if (r == 0 && top.type) {
+		const char *told = top.type + strlen(top.type) + 1;
+
+		if (*told && str_skip(told, "sha256:") && !streq(told, top.digest))
+			r = err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
+					 "the registry calls the manifest %.80s, but it is %s",
+					 told, top.digest);
+	}
+	if (r < 0)
+		return r;
+	snprintf(p->top, sizeof(p->top), "%s", top.digest);
+	return ask_names(p, &top, e);
+}
+
+/* ---- all ---- */
+
+static int check_news(struct pull *p, struct image_pulled *ret, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_row row;
+	int r = store_image_get(p->w.s, p->w.ns, p->offer.names.v[0], &a, &row, NULL);
+
+	ret->is_new = r < 0 || !streq(row.digest, p->offer.record->manifest_digest);
+	ret->name = p->offer.names.v[0];
+	ret->digest = arena_strdup(p->a, p->top);
+	ret->id = p->offer.record->config_digest;
+	return ret->digest ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static int tell_pulled(struct pull *p)
+{
+	const struct image_record *rec = p->offer.record;
+
+	for (size_t i = 0; p->o->told && i < rec->layers.n; i++)
+		p->o->told(p->o->data, rec->layers.v[i].digest, "Pull complete");
+	return 0;
+}
+
+static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
+{
+	struct image_record *record;
+	int r = resolve(p, e);
+
+	worker_stop(&p->names);
+	if (r == 0)
+		r = check_news(p, ret, e);
+	if (r < 0)
+		return r;
+	record = p->offer.record;
+	r = fetch_feed_layers(&p->feed, record, e);
+	p->w.feed = &p->feed.feed;
+	if (r == 0)
+		r = image_unpack(&p->w, &record, 1, e);
+	if (r == 0)
+		r = fetch_feed_finish(&p->feed, e);
+	if (r == 0)
+		r = image_offer_check(&p->w, &p->offer, e);
+	if (r == 0)
+		r = image_offers_commit(&p->w, &p->offer, 1, e);
+	return r < 0 ? r : ret->is_new ? tell_pulled(p) : 0;
+}
+
+static int pull_once(struct pull *p, struct image_pulled *ret, struct err *e)
+{
+	int r = image_work_begin(&p->w, e);
+
+	if (r < 0)
+		return r;
+	fetch_feed_init(&p->feed, &p->w, &p->setup);
+	p->feed.told = p->o->told;
+	p->feed.told_data = p->o->data;
+	r = pull(p, ret, e);
+	worker_stop(&p->names);
+	fetch_feed_done(&p->feed, r == -EBADMSG);
+	if (r < 0)
+		image_work_abandon(&p->w);
+	return r;
+}
+
+int image_pull(struct store *s, const char *ns, const char *what,
+	       const struct image_pull_options *o, struct arena *a, struct image_pulled *ret,
+	       struct err *e)
+{
+	struct pull p = { .o = o, .a = a };
+	struct err why = ERR_INIT;
+	int r = ref_parse(what, &p.ref, e);
+
+	if (r == 0)
+		r = set_up(&p, e);
+	if (r == 0)
+		r = store_namespace_ensure(s, ns, e);
+	if (r < 0)
+		return r;
+	/* What an earlier pull left may be damaged: then once more, from the begin. */
+	for (int i = 0; i < 2; i++) {
+		p.w = (struct image_work){ .s = s, .ns = ns, .progress = o->progress };
+		p.w.progress_data = o->data;
+		p.names.control = -EBADF;
+		p.documents = 0;
+		p.has_offer = false;
+		why = ERR_INIT;
+		r = pull_once(&p, ret, &why);
+		if (r != -EBADMSG || !p.feed.has_resumed)
+			break;
+	}
+	if (r < 0 && e)
+		*e = why;
+	return r;
+}

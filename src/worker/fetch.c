@@ -1,0 +1,309 @@
+/* The fetch role: requests of the parent, one after the other, each with its redirects, tokens and second tries. */
+#include "worker/fetch.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <nss.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "spec/image.h"
+#include "spec/worker_protocol.h"
+#include "worker/sandbox.h"
+#include "worker/worker.h"
+
+#define REDIRECTS_MAX 8
+/* Without a byte more than before. A try that got on begins the count anew. */
+#define TRIES_MAX 5
+/* All together: a server that gives a byte at each try is hostile. */
+#define TRIES_TOTAL_MAX 100
+#define WAIT_FIRST_MS 100
+#define WAIT_MAX_MS 30000
+#define CA_MAX ((size_t)4 << 20)
+#define SETUP_BUDGET ((size_t)8 << 20)
+
+static const char accept_manifests[] = "Accept: " MT_OCI_INDEX ", " MT_OCI_MANIFEST
+				       ", " MT_DOCKER_INDEX ", " MT_DOCKER_MANIFEST;
+
+struct request {
+	const char *path;
+	int fd;
+	int64_t offset, size;
+	bool is_bounded; /* size is the largest, not the exact one */
+	int tries, tries_total, logins;
+	char media_type[256], digest[256];
+};
+
+/* ---- one try ---- */
+
+/* Same scheme, host and port: credentials stay there. */
+static bool is_same_place(const char *a, const char *b)
+{
+	const char *pa = strstr(a, "://"), *pb = strstr(b, "://");
+	size_t n;
+
+	if (!pa || !pb)
+		return false;
+	n = (size_t)(pa - a) + 3 + strcspn(pa + 3, "/?#");
+	return n == (size_t)(pb - b) + 3 + strcspn(pb + 3, "/?#") && strncmp(a, b, n) == 0;
+}
+
+/* https never becomes http. */
+static int check_redirect(const struct fetch *f, const char *to, struct err *e)
+{
+	if (!to || strlen(to) > FETCH_URL_MAX)
+		return err_set(e, -EPROTO, "the registry %s redirects to nowhere", f->setup.host);
+	if (!f->setup.is_plain && !str_skip(to, "https://"))
+		return err_set(e, -EPROTO, "the registry %s redirects to a URL that is not https",
+			       f->setup.host);
+	return 0;
+}
+
+static void fill_exchange(struct fetch *f, struct request *q, struct exchange *x, const char *url,
+			  bool is_home, const char *userpwd)
+{
+	*x = (struct exchange){
+		.url = url,
+		.accept = str_skip(q->path, "manifests/") ? accept_manifests : NULL,
+		.fd = q->fd,
+		.offset = q->offset,
+		.size_max = q->size,
+	};
+	if (is_home && f->token)
+		x->authorization = f->token;
+	else if (is_home && f->is_basic)
+		x->userpwd = userpwd;
+}
+
+/* An answer that is no redirect. */
+static int ask(struct fetch *f, struct request *q, struct exchange *x, bool *ret_retry,
+	       struct err *e)
+{
+	AUTO_FREE char *home = str_printf("%s://%s/v2/%s/%s", f->setup.is_plain ? "http" : "https",
+					  f->setup.host, f->setup.repository, q->path);
+	AUTO_FREE char *url = home ? strdup(home) : NULL;
+	AUTO_FREE char *userpwd = str_printf("%s:%s", f->setup.username ? f->setup.username : "",
+					     f->setup.password ? f->setup.password : "");
+
+	if (!home || !url || !userpwd)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (int i = 0; i <= REDIRECTS_MAX; i++) {
+		int r;
+
+		fill_exchange(f, q, x, url, is_same_place(home, url), userpwd);
+		r = fetch_exchange(f, x, ret_retry, e);
+		if (r < 0 || x->status < 300 || x->status >= 400)
+			return r;
+		r = check_redirect(f, x->location, e);
+		if (r < 0)
+			return r;
+		free(url);
+		url = TAKE_PTR(x->location);
+		exchange_done(x);
+	}
+	return err_set_code(e, -ELOOP, ERR_UNAVAILABLE,
+			    "the registry %s redirects more than %d times", f->setup.host,
+			    REDIRECTS_MAX);
+}
+
+/* ---- tries ---- */
+
+static void wait_ms(struct fetch *f, int64_t ms, int64_t done)
+{
+	int64_t end = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < end) {
+		struct timespec t = { .tv_nsec = 50 * NSEC_PER_MSEC };
+
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+		fetch_tell_progress(f, done);
+	}
+}
+
+/* Whether there may be another try; waits before it. */
+static bool wait_for_next(struct fetch *f, struct request *q, const struct exchange *x)
+{
+	int64_t ms = (int64_t)WAIT_FIRST_MS << q->tries;
+
+	if (x->is_begun && x->at > q->offset)
+		q->tries = 0;
+	if (x->is_begun)
+		q->offset = x->at;
+	if (++q->tries >= TRIES_MAX || ++q->tries_total >= TRIES_TOTAL_MAX)
+		return false;
+	if (x->retry_after_s > 0)
+		ms = MIN(x->retry_after_s, WAIT_MAX_MS / 1000) * 1000;
+	wait_ms(f, MIN(ms, WAIT_MAX_MS), q->offset);
+	return true;
+}
+
+static int finish(struct request *q, const struct exchange *x, struct err *e)
+{
+	if (!q->is_bounded && x->at != q->size)
+		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
+				    "the registry %s sends %lld bytes, the descriptor says %lld",
+				    x->f->setup.host, (long long)x->at, (long long)q->size);
+	q->offset = x->at;
+	snprintf(q->media_type, sizeof(q->media_type), "%s", x->media_type);
+	snprintf(q->digest, sizeof(q->digest), "%s", x->digest);
+	return 0;
+}
+
+static bool is_busy(long status)
+{
+	return status == 408 || status == 429 || (status >= 500 && status <= 599 && status != 501);
+}
+
+/* 1: done, 0: once more, -errno. */
+static int judge(struct fetch *f, struct request *q, const struct exchange *x, struct err *e)
+{
+	int r;
+
+	if (x->status == 200 || x->status == 206) {
+		r = finish(q, x, e);
+		return r < 0 ? r : 1;
+	}
+	if (x->status == 401 && q->logins++ < 2)
+		return fetch_authorise(f, &x->challenge, e);
+	if (x->status == 416 && q->offset > 0) {
+		q->offset = 0;
+		return ++q->tries >= TRIES_MAX ? fetch_status_error(x, e) : 0;
+	}
+	if (is_busy(x->status) && wait_for_next(f, q, x))
+		return 0;
+	return fetch_status_error(x, e);
+}
+
+static int get(struct fetch *f, struct request *q, struct err *e)
+{
+	for (;;) {
+		struct exchange x = { .fd = -EBADF };
+		struct err why = ERR_INIT;
+		bool is_retry = false;
+		int r = ask(f, q, &x, &is_retry, &why);
+
+		if (r == -ERANGE && q->offset > 0) {
+			q->offset = 0;
+			r = ++q->tries < TRIES_MAX ? 0 : r;
+		} else if (r < 0 && is_retry) {
+			r = wait_for_next(f, q, &x) ? 0 : r;
+		} else if (r == 0) {
+			r = judge(f, q, &x, &why);
+		}
+		exchange_done(&x);
+		if (r < 0)
+			*e = why;
+		if (r != 0)
+			return MIN(r, 0);
+	}
+}
+
+/* ---- the parent ---- */
+
+static int answer(const struct request *q)
+{
+	char payload[sizeof(q->media_type) + sizeof(q->digest) + 2];
+	size_t a = strlen(q->media_type) + 1, b = strlen(q->digest);
+
+	memcpy(payload, q->media_type, a);
+	memcpy(payload + a, q->digest, b);
+	return worker_msg_send(WORKER_CONTROL_FD, WORKER_GOT, (uint64_t)q->offset, 0, payload,
+			       a + b, -EBADF);
+}
+
+/* 1: more may come, 0: the parent is done. */
+static int serve_one(struct fetch *f, struct err *e)
+{
+	AUTO_FREE char *payload = NULL;
+	AUTO_FD fd = -EBADF;
+	struct worker_msg m;
+	struct request q;
+	int r = worker_msg_recv(WORKER_CONTROL_FD, &m, &payload, &fd);
+
+	if (r == 0 || r == -ECONNRESET)
+		return 0;
+	if (r < 0 || m.type != WORKER_GET || fd < 0)
+		return err_set(e, -EPROTO, "no request");
+	q = (struct request){ .path = payload,
+			      .fd = fd,
+			      .offset = (int64_t)m.a,
+			      .size = (int64_t)(m.b & ~WORKER_SIZE_MAX),
+			      .is_bounded = m.b & WORKER_SIZE_MAX };
+	r = get(f, &q, e);
+	/* Whoever waits for the answer checks that nobody holds the file any more. */
+	fd_closep(&fd);
+	return r < 0 ? r : answer(&q) < 0 ? 0 : 1;
+}
+
+static int start(struct fetch *f, struct err *e)
+{
+	static const struct json_limits lim = { .bytes = CA_MAX };
+	AUTO_FREE char *payload = NULL;
+	AUTO_FD fd = -EBADF;
+	struct worker_msg m;
+	int r = worker_msg_recv(WORKER_CONTROL_FD, &m, &payload, &fd);
+
+	if (r <= 0 || m.type != WORKER_START)
+		return err_set(e, -EPROTO, "no start message");
+	r = json_read(&fetch_setup_table, payload, m.len, &lim, &f->a, &f->setup, e);
+	if (r == 0 && f->setup.ca) {
+		size_t len = strlen(f->setup.ca);
+		char *p = realloc(f->ca, f->ca_len + len + 1);
+
+		if (!p)
+			return err_set(e, -ENOMEM, "out of memory");
+		memcpy(p + f->ca_len, f->setup.ca, len);
+		f->ca = p;
+		f->ca_len += len;
+	}
+	return r;
+}
+
+/*
+ * What the libraries open at their first use is opened here. Names come from /etc/hosts and the resolver alone: both
+ * are in the C library, while other sources would be loaded as code behind the sandbox.
+ */
+static int prepare(struct fetch *f, struct err *e)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
+					       "/etc/pki/tls/certs/ca-bundle.crt",
+					       "/etc/ssl/cert.pem" };
+	struct addrinfo *found = NULL;
+
+	mallopt(M_ARENA_MAX, 1);
+	__nss_configure_lookup("hosts", "files dns");
+	if (getaddrinfo("localhost", "80", NULL, &found) == 0)
+		freeaddrinfo(found);
+	for (size_t i = 0; i < ARRAY_LEN(bundles) && !f->ca; i++)
+		(void)file_read_at(AT_FDCWD, bundles[i], CA_MAX, &f->ca, &f->ca_len);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(f->curl = curl_easy_init()))
+		return err_set(e, -ENOMEM, "libcurl does not start");
+	return 0;
+}
+
+int worker_fetch_main(void)
+{
+	struct fetch f = { .a = { .budget = SETUP_BUDGET } };
+	struct err e = ERR_INIT;
+	int r = prepare(&f, &e);
+
+	if (r == 0)
+		r = sandbox_enter_fetch(&e);
+	if (r == 0)
+		r = start(&f, &e);
+	if (r == 0) {
+		do
+			r = serve_one(&f, &e);
+		while (r > 0);
+	}
+	if (r < 0)
+		worker_msg_send_error(WORKER_CONTROL_FD, r, &e);
+	return r < 0 ? 1 : 0;
+}

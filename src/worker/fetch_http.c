@@ -1,0 +1,305 @@
+/* One HTTP exchange by libcurl: headers that matter, and a body that goes to a file or to memory. */
+#include "worker/fetch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "spec/worker_protocol.h"
+
+#define CONNECT_MS 10000L
+#define STALL_SECONDS 30L
+#define TICK_MS 100
+#define HEADER_LINE_MAX ((size_t)8 << 10)
+
+void exchange_done(struct exchange *x)
+{
+	free(x->location);
+	free(x->text);
+	x->location = x->text = NULL;
+}
+
+void fetch_tell_progress(struct fetch *f, int64_t done)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - f->told_ms < TICK_MS)
+		return;
+	f->told_ms = now;
+	(void)worker_msg_send(WORKER_CONTROL_FD, WORKER_PROGRESS, (uint64_t)done, 0, NULL, 0,
+			      -EBADF);
+}
+
+static int on_tick(void *data, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+		   curl_off_t ulnow)
+{
+	struct exchange *x = data;
+
+	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+	fetch_tell_progress(x->f, x->at);
+	return 0;
+}
+
+/* ---- headers ---- */
+
+static void take_range(struct exchange *x, const char *v)
+{
+	const char *p = str_skip(v, "bytes ");
+	char number[24];
+	size_t n = p ? strspn(p, "0123456789") : 0;
+
+	if (n == 0 || n >= sizeof(number))
+		return;
+	snprintf(number, sizeof(number), "%.*s", (int)n, p);
+	x->has_range_start = str_to_i64(number, 0, INT64_MAX, &x->range_start) == 0;
+}
+
+static void take_challenge(struct exchange *x, const char *v)
+{
+	struct challenge c;
+
+	if (challenge_parse(v, &c) == 0 && c.scheme > x->challenge.scheme)
+		x->challenge = c;
+}
+
+static void take_retry(struct exchange *x, const char *v)
+{
+	/* A date is taken as "soon": clocks differ. */
+	if (str_to_i64(v, 0, INT32_MAX, &x->retry_after_s) < 0)
+		x->retry_after_s = 1;
+}
+
+static void take_type(struct exchange *x, const char *v)
+{
+	snprintf(x->media_type, sizeof(x->media_type), "%.*s", (int)strcspn(v, "; "), v);
+}
+
+static void take_digest(struct exchange *x, const char *v)
+{
+	snprintf(x->digest, sizeof(x->digest), "%s", v);
+}
+
+static const struct {
+	const char *name;
+	void (*take)(struct exchange *x, const char *value);
+} headers[] = {
+	{ "content-range", take_range },
+	{ "www-authenticate", take_challenge },
+	{ "retry-after", take_retry },
+	{ "content-type", take_type },
+	{ "docker-content-digest", take_digest },
+};
+
+static size_t on_header(char *data, size_t size, size_t n, void *to)
+{
+	struct exchange *x = to;
+	char line[HEADER_LINE_MAX];
+	size_t len = size * n, end, name;
+
+	if (len >= sizeof(line)) {
+		x->failure = -E2BIG;
+		return 0;
+	}
+	memcpy(line, data, len);
+	line[len] = '\0';
+	name = strcspn(line, ":");
+	if (!line[name])
+		return len;
+	for (end = strlen(line); end > 0 && strchr("\r\n \t", line[end - 1]); end--)
+		line[end - 1] = '\0';
+	line[name] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		if (name < end && strcasecmp(headers[i].name, line) == 0)
+			headers[i].take(x, line + name + 1 + strspn(line + name + 1, " \t"));
+	return len;
+}
+
+/* ---- the body ---- */
+
+/* A 206 must go on where we are; a 200 is the whole, whatever was asked. */
+static int begin_file(struct exchange *x)
+{
+	x->is_begun = true;
+	x->at = x->status == 206 ? x->offset : 0;
+	if (x->status == 206 && (!x->has_range_start || x->range_start != x->offset))
+		return -EBADMSG;
+	return ftruncate(x->fd, x->at) < 0 ? -errno : 0;
+}
+
+static int write_file(struct exchange *x, const char *data, size_t len)
+{
+	if (!x->is_begun) {
+		int r = begin_file(x);
+
+		if (r < 0)
+			return r;
+	}
+	if ((int64_t)len > x->size_max - x->at)
+		return -EFBIG;
+	while (len > 0) {
+		ssize_t n = pwrite(x->fd, data, len, x->at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+		x->at += n;
+	}
+	return 0;
+}
+
+static int write_text(struct exchange *x, const char *data, size_t len)
+{
+	char *p;
+
+	if (len > FETCH_BODY_MAX - x->text_len)
+		return -EFBIG;
+	p = realloc(x->text, x->text_len + len + 1);
+	if (!p)
+		return -ENOMEM;
+	memcpy(p + x->text_len, data, len);
+	x->text_len += len;
+	p[x->text_len] = '\0';
+	x->text = p;
+	return 0;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *to)
+{
+	struct exchange *x = to;
+
+	curl_easy_getinfo(x->f->curl, CURLINFO_RESPONSE_CODE, &x->status);
+	x->failure = x->fd >= 0 && (x->status == 200 || x->status == 206)
+			     ? write_file(x, data, size * n)
+			     : write_text(x, data, size * n);
+	return x->failure < 0 ? 0 : size * n;
+}
+
+/* ---- the exchange ---- */
+
+static int set_headers(struct exchange *x, struct curl_slist **list)
+{
+	const char *const lines[] = { x->accept, x->authorization };
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct curl_slist *more = lines[i] ? curl_slist_append(*list, lines[i]) : *list;
+
+		if (lines[i] && !more)
+			return -ENOMEM;
+		*list = more;
+	}
+	return 0;
+}
+
+static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *list)
+{
+	struct curl_blob ca = { f->ca, f->ca_len, CURL_BLOB_NOCOPY };
+	CURL *c = f->curl;
+
+	curl_easy_reset(c);
+	curl_easy_setopt(c, CURLOPT_URL, x->url);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, f->setup.is_plain ? "http,https" : "https");
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "corten/" CORTEN_VERSION);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	if (f->ca_len > 0)
+		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);
+	if (x->offset > 0)
+		curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)x->offset);
+	if (x->userpwd) {
+		curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+		curl_easy_setopt(c, CURLOPT_USERPWD, x->userpwd);
+	}
+	if (x->form)
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, x->form);
+}
+
+static int fail(const struct fetch *f, const struct exchange *x, CURLcode code, bool *ret_retry,
+		struct err *e)
+{
+	const char *host = f->setup.host;
+
+	switch (code) {
+	case CURLE_RANGE_ERROR:
+		/* The server knows no ranges: begin anew. */
+		*ret_retry = true;
+		return err_set_code(e, -ERANGE, ERR_UNAVAILABLE, "%s sends no ranges", host);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return err_set_code(e, -EHOSTUNREACH, ERR_UNAVAILABLE,
+				    "the registry's name cannot be resolved: %s", host);
+	case CURLE_COULDNT_CONNECT:
+		*ret_retry = f->has_answered;
+		return err_set_code(e, -ECONNREFUSED, ERR_UNAVAILABLE,
+				    "no connection to the registry %s", host);
+	case CURLE_OPERATION_TIMEDOUT:
+		*ret_retry = f->has_answered;
+		return err_set_code(e, -ETIMEDOUT, ERR_UNAVAILABLE,
+				    "the registry %s does not go on", host);
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+		return err_set(e, -EPROTO, "TLS with the registry %s: %s", host,
+			       curl_easy_strerror(code));
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return err_set(e, -EPROTO,
+			       "the registry %s leads to a URL that is not https: %.200s", host,
+			       x->url);
+	case CURLE_OUT_OF_MEMORY:
+		return err_set(e, -ENOMEM, "out of memory");
+	default:
+		*ret_retry = true;
+		return err_set_code(e, -ECONNRESET, ERR_UNAVAILABLE, "the registry %s: %s", host,
+				    curl_easy_strerror(code));
+	}
+}
+
+int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct err *e)
+{
+	struct curl_slist *list = NULL;
+	char *location = NULL;
+	CURLcode code;
+	int r = set_headers(x, &list);
+
+	x->f = f;
+	x->at = x->offset;
+	*ret_retry = false;
+	if (r < 0) {
+		curl_slist_free_all(list);
+		return err_set(e, r, "out of memory");
+	}
+	set_options(f, x, list);
+	code = curl_easy_perform(f->curl);
+	curl_slist_free_all(list);
+	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &x->status);
+	if (x->failure == -EFBIG)
+		return err_set(e, -EBADMSG, "the registry %s sends more than %lld bytes",
+			       f->setup.host, (long long)x->size_max);
+	if (x->failure < 0)
+		return err_sys(e, x->failure, "keep what the registry %s sends", f->setup.host);
+	if (x->status > 0)
+		f->has_answered = true;
+	/* An answer that says no may be cut short by its sender: what it says counts. */
+	if (code != CURLE_OK && !(x->status >= 300 && code != CURLE_OPERATION_TIMEDOUT))
+		return fail(f, x, code, ret_retry, e);
+	curl_easy_getinfo(f->curl, CURLINFO_REDIRECT_URL, &location);
+	x->location = location ? strdup(location) : NULL;
+	return 0;
+}

@@ -1,0 +1,218 @@
+# Pulling: a registry that behaves (Debian's docker-registry) and one that misbehaves in every way (registry.py).
+
+bats_require_minimum_version 1.5.0
+load ../inventory/instance
+
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
+
+setup() {
+	instance_setup
+	LOG=$INSTANCE/log
+	export DOCKER_CONFIG=$INSTANCE/docker
+	: >"$LOG"
+	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$LOG" >"$INSTANCE/port" 3>&- 2>"$INSTANCE/registry-err" &
+	REGISTRY=$!
+	until [ -s "$INSTANCE/port" ]; do
+		kill -0 "$REGISTRY" || { cat "$INSTANCE/registry-err"; return 1; }
+		read -r -t 0.02 <> <(:) || true
+	done
+	HOST=127.0.0.1:$(cat "$INSTANCE/port")
+	export REGISTRY_TIMEOUT=60
+}
+
+teardown() {
+	kill "$REGISTRY" 2>/dev/null || true
+	wait "$REGISTRY" 2>/dev/null || true
+	instance_teardown
+}
+
+pull() { timeout "$REGISTRY_TIMEOUT" "$CORTEN" pull "$@"; }
+
+# fails NAME WORDS: with these words, and nothing is left of it but what a resume may use.
+fails() {
+	run -1 pull "$HOST/$1"
+	[[ $output == *"$2"* ]] || {
+		printf 'expected: %s\ngot: %s\n' "$2" "$output"
+		return 1
+	}
+	[ -z "$("$CORTEN" images -q)" ]
+	[ -z "$(ls "$CORTEN_ROOT/snapshots" 2>/dev/null)" ]
+	[ -z "$(find "$CORTEN_ROOT/blobs" -type f)" ]
+}
+
+noise() { find "$CORTEN_ROOT/snapshots" -name noise -exec stat -c %s {} +; }
+
+login() {
+	mkdir -p "$DOCKER_CONFIG"
+	printf '{"auths":{"%s":{"auth":"%s"}}}' "$HOST" "$(printf user:secret | base64)" >"$DOCKER_CONFIG/config.json"
+}
+
+@test "an index: our platform, in docker's words, the reference last" {
+	run -0 pull "$HOST/plain"
+	[ "${lines[0]}" = "Using default tag: latest" ]
+	[ "${lines[1]}" = "latest: Pulling from plain" ]
+	[[ $output == *": Pull complete"* && $output == *"Digest: sha256:"* ]]
+	[[ $output == *"Status: Downloaded newer image for $HOST/plain:latest"* ]]
+	[ "${lines[-1]}" = "$HOST/plain:latest" ]
+	[ "$(noise)" = 3145728 ]
+	run -0 pull "$HOST/plain"
+	[[ $output == *"Status: Image is up to date for $HOST/plain:latest"* ]]
+	# Blobs were fetched once.
+	[ "$(grep -c /blobs/ "$LOG")" = 3 ]
+	run -0 pull -q "$HOST/plain"
+	[ "$output" = "$HOST/plain:latest" ]
+}
+
+@test "by digest, and another platform" {
+	local digest
+	digest=$(pull "$HOST/plain" | sed -n 's/^Digest: //p')
+	run -0 pull "$HOST/plain@$digest"
+	[ "${lines[-1]}" = "$HOST/plain@$digest" ]
+	run -1 pull --platform linux/riscv64 "$HOST/plain"
+	[[ $output == *"no matching manifest for linux/riscv64"* ]]
+	run -1 pull "$HOST/plain@sha256:$(printf '0%.0s' {1..64})"
+	[[ $output == *"manifest unknown"* ]]
+}
+
+@test "a registry that breaks off: resumed by range, nothing fetched twice" {
+	run -0 pull "$HOST/reset"
+	[ "$(noise)" = 3145728 ]
+	# Each try begins where the last one ended.
+	[ "$(grep -c 'bytes=786432-' "$LOG")" = 1 ]
+	[ "$(grep -c 'bytes=1572864-' "$LOG")" = 1 ]
+	[ "$(grep -c 'bytes=2359296-' "$LOG")" = 1 ]
+}
+
+@test "a registry that ignores ranges: from the begin" {
+	run -0 pull "$HOST/norange"
+	[ "$(noise)" = 3145728 ]
+}
+
+@test "a registry that breaks off for ever ends in an error" {
+	fails forever "the registry $HOST"
+}
+
+@test "what a failed pull has fetched is there for the next" {
+	run -1 pull "$HOST/once"
+	[[ $output == *"denies access"* ]]
+	: >"$LOG"
+	touch "$LOG.go"
+	run -0 pull "$HOST/once"
+	[ "$(grep -c 'bytes=1572864-' "$LOG")" = 1 ]
+	[ "$(noise)" = 3145728 ]
+}
+
+@test "a resumed layer that turns out damaged is fetched anew" {
+	run -1 pull "$HOST/once"
+	local data
+	data=$(find "$CORTEN_ROOT/ingest" -name data -size +1M)
+	printf X | dd of="$data" bs=1 seek=1000 conv=notrunc status=none
+	touch "$LOG.go"
+	run -0 pull "$HOST/once"
+	[ "$(noise)" = 3145728 ]
+}
+
+@test "wrong digests and wrong lengths are errors" {
+	fails digest "the blob is damaged"
+	fails manifest "bytes"
+	fails header "the registry calls the manifest"
+	fails short "the descriptor says"
+	fails long "sends more than"
+}
+
+@test "a redirect that leads to itself is an error" {
+	fails loop "redirects more than"
+}
+
+@test "429: waits as told, and not for ever" {
+	run -0 pull "$HOST/busy"
+	run -1 pull "$HOST/toobusy"
+	[[ $output == *"too many requests (429"* ]]
+}
+
+@test "basic and bearer with docker's config.json" {
+	fails basic "asks for credentials"
+	login
+	run -0 pull "$HOST/basic"
+	run -0 pull "$HOST/login"
+}
+
+@test "a realm of another host does not get the credentials" {
+	login
+	fails foreign "are not sent to the foreign realm"
+	run -1 grep -q 'token.* Basic' "$LOG"
+}
+
+@test "a redirect to another host does not get the token" {
+	login
+	run -0 pull "$HOST/elsewhere"
+	grep -q '/v2/elsewhere/manifests/latest - Bearer' "$LOG"
+	grep -q '/v2/plain/blobs/' "$LOG"
+	run -1 grep -q '/v2/plain/blobs/.* Bearer' "$LOG"
+}
+
+@test "credential helpers are named, not passed over" {
+	mkdir -p "$DOCKER_CONFIG"
+	printf '{"credHelpers":{"%s":"pass"}}' "$HOST" >"$DOCKER_CONFIG/config.json"
+	fails plain "credential helper 'pass'"
+}
+
+@test "two pulls of the same at once fetch it once" {
+	pull "$HOST/plain" >"$INSTANCE/one" 3>&- &
+	local first=$!
+	run -0 pull "$HOST/plain"
+	wait "$first"
+	[ "$(noise)" = 3145728 ]
+	[ "$(grep "/blobs/" "$LOG" | sort | uniq -d | wc -l)" -le 1 ]
+}
+
+@test "a killed pull leaves nothing that the next one does not mend" {
+	local pid
+	"$CORTEN" pull "$HOST/forever" >/dev/null 2>&1 3>&- &
+	pid=$!
+	until grep -q '/blobs/' "$LOG"; do kill -0 "$pid"; done
+	kill -KILL "$pid"
+	wait "$pid" || true
+	run -0 pull "$HOST/plain"
+	[ "$(noise)" = 3145728 ]
+	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
+}
+
+@test "run: a missing image is pulled, and said so on standard error" {
+	run -125 --separate-stderr "$CORTEN" run --rm --pull never "$HOST/plain"
+	[[ $stderr == *"No such image: $HOST/plain"* ]]
+	# Its shell is no program: what counts is how far it gets.
+	run --separate-stderr "$CORTEN" run --rm "$HOST/plain"
+	[[ $stderr == "Unable to find image '$HOST/plain:latest' locally"* ]]
+	[[ $stderr == *"Status: Downloaded newer image"* ]]
+	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
+}
+
+@test "docker-registry: what skopeo pushed" {
+	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || skip "needs skopeo and docker-registry"
+	export CORTEN_REGISTRY_DIR=$INSTANCE/registry
+	local top host
+	top=$BATS_TEST_DIRNAME/../..
+	mkdir "$INSTANCE/archives"
+	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$INSTANCE/archives"
+	"$top/tests/lab/registry.sh" start 3>&-
+	host=$("$top/tests/lab/registry.sh" host)
+	skopeo copy -q --dest-tls-verify=false "oci-archive:$INSTANCE/archives/good-gzip.tar" "docker://$host/a/gzip:1"
+	skopeo copy -q --dest-tls-verify=false "docker-archive:$INSTANCE/archives/good-shared-layer.tar" \
+		"docker://$host/a/shared:latest"
+	run pull "$host/a/gzip:1"
+	local status_gzip=$status
+	run pull "$host/a/shared"
+	"$top/tests/lab/registry.sh" stop
+	[ "$status_gzip" = 0 ] && [ "$status" = 0 ]
+	[[ $output == *"Pull complete"* ]]
+}
+
+# In namespaces of its own, a name server and an authority can be made up: what the sandbox must let through.
+@test "https with an authority of one's own, and a name from the resolver" {
+	command -v openssl >/dev/null && command -v ip >/dev/null || skip "needs openssl and ip"
+	run -0 unshare -n -m "$BATS_TEST_DIRNAME/https.sh" "$INSTANCE" "$PYTHON"
+	[[ $output == *"Status: Downloaded newer image for registry.test:8443/plain:latest"* ]]
+	[[ $output == *"refused without the authority"* ]]
+}
