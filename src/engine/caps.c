@@ -1,55 +1,12 @@
 #include "engine/caps.h"
 
+#include <stdio.h>
 #include <strings.h>
 #include <sys/prctl.h>
 
 #include "base/err.h"
 #include "base/str.h"
-
-/* By number; linux/capability.h. */
-static const char *const cap_names[] = {
-	"CAP_CHOWN",
-	"CAP_DAC_OVERRIDE",
-	"CAP_DAC_READ_SEARCH",
-	"CAP_FOWNER",
-	"CAP_FSETID",
-	"CAP_KILL",
-	"CAP_SETGID",
-	"CAP_SETUID",
-	"CAP_SETPCAP",
-	"CAP_LINUX_IMMUTABLE",
-	"CAP_NET_BIND_SERVICE",
-	"CAP_NET_BROADCAST",
-	"CAP_NET_ADMIN",
-	"CAP_NET_RAW",
-	"CAP_IPC_LOCK",
-	"CAP_IPC_OWNER",
-	"CAP_SYS_MODULE",
-	"CAP_SYS_RAWIO",
-	"CAP_SYS_CHROOT",
-	"CAP_SYS_PTRACE",
-	"CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN",
-	"CAP_SYS_BOOT",
-	"CAP_SYS_NICE",
-	"CAP_SYS_RESOURCE",
-	"CAP_SYS_TIME",
-	"CAP_SYS_TTY_CONFIG",
-	"CAP_MKNOD",
-	"CAP_LEASE",
-	"CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP",
-	"CAP_MAC_OVERRIDE",
-	"CAP_MAC_ADMIN",
-	"CAP_SYSLOG",
-	"CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND",
-	"CAP_AUDIT_READ",
-	"CAP_PERFMON",
-	"CAP_BPF",
-	"CAP_CHECKPOINT_RESTORE",
-};
+#include "sys/caps.h"
 
 #define BIT(n) (1ULL << (n))
 
@@ -63,7 +20,7 @@ static uint64_t grantable(void)
 {
 	uint64_t set = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
+	for (unsigned int i = 0; caps_name(i); i++)
 		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
 			set |= BIT(i);
 	return set;
@@ -72,16 +29,20 @@ static uint64_t grantable(void)
 /* A bit, or all bits for "ALL". */
 static int parse_cap(const char *name, uint64_t *ret, struct err *e)
 {
+	char whole[64];
+	int n;
+
 	if (strcasecmp(name, "ALL") == 0) {
 		*ret = UINT64_MAX;
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++) {
-		if (strcasecmp(name, cap_names[i]) == 0 ||
-		    strcasecmp(name, cap_names[i] + 4) == 0) {
-			*ret = BIT(i);
-			return 0;
-		}
+	snprintf(whole, sizeof(whole), "CAP_%s", name);
+	n = caps_find(name);
+	if (n < 0)
+		n = caps_find(whole);
+	if (n >= 0) {
+		*ret = BIT(n);
+		return 0;
 	}
 	return err_set(e, -EINVAL, "invalid capability: \"%s\"", name);
 }
@@ -125,11 +86,11 @@ int caps_choose(bool is_privileged, const struct json_strs *add, const struct js
 		return r;
 	set = is_privileged ? grantable() : choose(added, dropped);
 	ret->n = 0;
-	ret->v = arena_calloc(a, ARRAY_LEN(cap_names), sizeof(*ret->v));
+	ret->v = arena_calloc(a, 64, sizeof(*ret->v));
 	if (!ret->v)
 		return err_sys(e, -ENOMEM, "capabilities");
-	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
+	for (unsigned int i = 0; caps_name(i); i++)
 		if (set & BIT(i))
-			ret->v[ret->n++] = cap_names[i];
+			ret->v[ret->n++] = caps_name(i);
 	return 0;
 }
