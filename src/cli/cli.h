@@ -26,7 +26,7 @@ struct cli {
 };
 
 struct cli_command {
-	const char *name;
+	const char *name;    /* as typed: "run"; of a group's own member "image tags" */
 	const char *usage;   /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary; /* one sentence, capital first, no dot */
 	const struct opt *rows;
@@ -34,6 +34,14 @@ struct cli_command {
 	int args_min, args_max; /* positional; max -1: any number */
 	bool is_hidden;
 	int (*run)(struct cli *c, const struct cli_command *cmd, int argc, char **argv);
+	const struct cli_member
+		*members; /* of a group, the last one without a name; NULL: no group */
+};
+
+/* A word behind a group's name. Commands that stand alone too ("image pull") are the same row. */
+struct cli_member {
+	const char *name;
+	const struct cli_command *command;
 };
 
 extern const struct cli_command
@@ -41,6 +49,9 @@ extern const struct cli_command
 
 /* The whole program. */
 int cli_main(int argc, char **argv);
+
+/* `run` of every group: its help, or the member that argv[1] names. */
+int cli_group_main(struct cli *c, const struct cli_command *group, int argc, char **argv);
 
 /* The engine, opened at its first use; NULL after an error that was told to the user. */
 struct engine *cli_engine(struct cli *c);

@@ -171,19 +171,17 @@ static int info_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	return 0;
 }
 
-/* ---- system: what other programs of ours call ---- */
-static int system_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+/* ---- system task-exited: the shim's exit command ---- */
+static int task_exited_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
 {
 	struct err e = ERR_INIT;
 	int code, first = cli_parse(cmd, argc, argv, NULL, &code), r;
 
 	if (first < 0)
 		return code;
-	if (!streq(argv[first], "task-exited") || argc - first != 2)
-		return cli_failf(1, "command 'system %s' is not supported yet", argv[first]);
 	if (!cli_engine(c))
 		return 1;
-	r = engine_task_finish(c->engine, argv[first + 1], &e);
+	r = engine_task_finish(c->engine, argv[first], &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
 
@@ -204,7 +202,14 @@ const struct cli_command cli_version = {
 const struct cli_command cli_info = {
 	"info", "", "Display system-wide information", NULL, 0, 0, 0, false, info_main,
 };
-const struct cli_command cli_system = {
-	"system", "COMMAND",   "Commands of other programs of Corten", NULL, 0, 1, -1,
-	true,	  system_main,
+const struct cli_command cli_system_task_exited = {
+	"system task-exited",
+	"CONTAINER",
+	"Finish a task whose init has ended",
+	NULL,
+	0,
+	1,
+	1,
+	true,
+	task_exited_main,
 };

@@ -159,11 +159,11 @@ static void print_help(void)
 
 /* What people will type because docker has it, and we do not yet. */
 static const char *const known_missing[] = {
-	"attach",  "build",    "builder", "buildx", "commit",  "compose", "container", "context",
-	"cp",	   "diff",     "events",  "export", "history", "image",	  "import",    "login",
-	"logout",  "manifest", "network", "pause",  "plugin",  "port",	  "pull",      "push",
-	"rename",  "restart",  "save",	  "search", "stats",   "swarm",	  "tag",       "top",
-	"unpause", "update",   "volume",  "ctr",
+	"attach",  "build",  "builder",	 "buildx",  "commit", "compose", "container",
+	"context", "cp",     "diff",	 "events",  "export", "history", "import",
+	"login",   "logout", "manifest", "network", "pause",  "plugin",	 "port",
+	"pull",	   "push",   "rename",	 "restart", "save",   "search",	 "stats",
+	"swarm",   "tag",    "top",	 "unpause", "update", "volume",	 "ctr",
 };
 
 static int no_such_command(const char *name)
@@ -173,6 +173,31 @@ static int no_such_command(const char *name)
 			return cli_failf(1, "command '%s' is not supported yet", name);
 	return cli_failf(
 		1, "unknown command: corten %s\n\nRun 'corten --help' for more information", name);
+}
+
+static void print_group_help(const struct cli_command *group)
+{
+	printf("Usage:  corten %s COMMAND\n\n%s\n\nCommands:\n", group->name, group->summary);
+	for (const struct cli_member *m = group->members; m->name; m++)
+		if (!m->command->is_hidden)
+			printf("  %-10s  %s\n", m->name, m->command->summary);
+	printf("\nRun 'corten %s COMMAND --help' for more information on a command.\n",
+	       group->name);
+}
+
+int cli_group_main(struct cli *c, const struct cli_command *group, int argc, char **argv)
+{
+	if (argc < 2 || streq(argv[1], "--help") || streq(argv[1], "-h") ||
+	    streq(argv[1], "help")) {
+		print_group_help(group);
+		return 0;
+	}
+	for (const struct cli_member *m = group->members; m->name; m++)
+		if (streq(m->name, argv[1]))
+			return m->command->run(c, m->command, argc - 1, argv + 1);
+	return cli_failf(
+		1, "unknown command: corten %s %s\n\nRun 'corten %s --help' for more information",
+		group->name, argv[1], group->name);
 }
 
 static int dispatch(struct cli *c, int argc, char **argv)

@@ -1,0 +1,31 @@
+/* Commands of two words: what belongs to which group. The members' own files have their rows. */
+#include "cli/commands.h"
+
+static const struct cli_member image_members[] = {
+	{ "ls", &cli_images }, { "pull", &cli_pull }, { "load", &cli_load },
+	{ "rm", &cli_rmi },    { NULL, NULL },
+};
+
+const struct cli_command cli_image = {
+	.name = "image",
+	.usage = "COMMAND",
+	.summary = "Manage images",
+	.args_max = -1,
+	.run = cli_group_main,
+	.members = image_members,
+};
+
+static const struct cli_member system_members[] = {
+	{ "task-exited", &cli_system_task_exited },
+	{ NULL, NULL },
+};
+
+const struct cli_command cli_system = {
+	.name = "system",
+	.usage = "COMMAND",
+	.summary = "Manage the store and the host's side",
+	.args_max = -1,
+	.is_hidden = true,
+	.run = cli_group_main,
+	.members = system_members,
+};
