@@ -1,6 +1,10 @@
 /*
- * Layers from a registry, several at once, while those that have come are unpacked. A blob under way lies in an ingest
- * that bears its digest: a killed pull is resumed, and of two processes that want the same one fetches, the other waits.
+ * Layers from a registry, several at once, each unpacked while it comes: the fetcher writes into a pipe, whose reader
+ * is the unpack role, and that role keeps, hashes and unpacks what it reads. No process with a network ever holds a
+ * descriptor of a blob. Large blobs are asked for in parts; parts ahead of the reader wait in files.
+ *
+ * A blob under way lies in an ingest that bears its digest: a killed pull is resumed, and of two processes that want the
+ * same one fetches, the other waits.
  */
 #include "image/priv.h"
 
@@ -15,21 +19,32 @@
 #include "base/str.h"
 #include "spec/fetch_setup.h"
 
-#define HASH_BUFFER ((size_t)128 << 10)
 #define WAIT_MS 100
-/* What a program that starts may hold of our descriptors, with much to spare. */
-#define CLOSE_WAIT_MS 2000
+/* Larger blobs are asked for in parts that end at multiples of this, by several fetchers where they are idle. */
+#define PART_BYTES ((int64_t)32 << 20)
+/* The one that is read, and those that are fetched ahead of it. */
+#define PIECES_MAX FETCHERS_MAX
+#define PIPE_BYTES (1 << 20)
 
 enum blob_state {
-	BLOB_WANTED, /* its ingest is not open, or another process has it */
-	BLOB_FETCHING,
-	BLOB_ARRIVED, /* all bytes are there and nobody can write any more; the digest is not checked */
+	BLOB_WANTED, /* nobody reads it yet, or another process fetches it */
+	BLOB_OPEN,   /* a worker reads it piece by piece and keeps it in the ingest */
 	BLOB_STORED,
+};
+/* A range of a blob on its way from a fetcher to the blob's reader. */
+struct piece {
+	int64_t begin, end;
+	int fd;		       /* what the reader gets; -EBADF: it has it */
+	bool is_file, is_done; /* fetched ahead into a file; whole */
 };
 struct blob {
 	const struct image_layer *layer;
 	enum blob_state state;
 	struct ingest *ingest;
+	int64_t needed; /* the reader waits for what begins here; -1: it has something to read */
+	int64_t next;	/* where the next piece begins */
+	struct piece pieces[PIECES_MAX]; /* in order */
+	size_t n;
 };
 
 static void tell(struct fetch_feed *f, const struct blob *b, const char *words)
@@ -110,64 +125,106 @@ int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint6
 	return r;
 }
 
-/* ---- one blob ---- */
+/* ---- pieces ---- */
 
-/*
- * Asks for the lease until it is given. A program that was just started holds copies of our descriptors for some
- * microseconds after its start has returned: vfork's parent goes on before the kernel closes them.
- */
-static int wait_until_closed(struct fetcher *x, int fd, struct err *e)
+static bool is_split(const struct fetch_feed *f, const struct blob *b, int64_t from)
 {
-	int64_t end = clock_mono_ms() + CLOSE_WAIT_MS;
-
-	while (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
-		if (errno != EAGAIN) {
-			/* No leases here: the fetcher has to end. */
-			if (x)
-				worker_stop(&x->worker);
-			return 0;
-		}
-		if (clock_mono_ms() > end)
-			return err_set(e, -EPROTO,
-				       "the worker keeps a file open that it has handed over");
-		poll(NULL, 0, 1);
-	}
-	fcntl(fd, F_SETLEASE, F_UNLCK);
-	return 0;
+	return !f->has_no_ranges && b->layer->size - from > 2 * PART_BYTES;
 }
 
-/*
- * From here on the bytes do not change: a read lease is given only while nobody, the fetcher above all, has the file
- * open for writing. Where the filesystem has no leases the fetcher has to end.
- */
-static int freeze(struct fetcher *x, struct ingest *i, struct err *e)
+static int64_t piece_end(const struct fetch_feed *f, const struct blob *b, int64_t begin)
+{
+	return is_split(f, b, begin) ? (begin / PART_BYTES + 1) * PART_BYTES : b->layer->size;
+}
+
+static void drop_pieces_before(struct blob *b, int64_t offset)
+{
+	size_t n = 0;
+
+	while (n < b->n && b->pieces[n].is_done && b->pieces[n].end <= offset)
+		fd_closep(&b->pieces[n++].fd);
+	memmove(b->pieces, b->pieces + n, (b->n - n) * sizeof(*b->pieces));
+	b->n -= n;
+}
+
+/* Where the bytes of the next piece go: a pipe to the reader that waits for it, or a file without a name. */
+static int open_piece(struct blob *b, struct piece *p, int *ret_write, struct err *e)
 {
 	char path[FD_PATH_MAX];
-	int fd = open(fd_path(i->fd, path), O_RDONLY | O_CLOEXEC);
+	int pair[2];
 
-	if (fd < 0)
-		return err_sys(e, -errno, "open ingest '%s'", i->ref);
-	close(i->fd);
-	i->fd = fd;
-	return wait_until_closed(x, fd, e);
-}
-
-static int arrive(struct fetch_feed *f, struct fetcher *x, struct blob *b, struct err *e)
-{
-	struct stat st;
-	int r = freeze(x, b->ingest, e);
-
-	if (r < 0)
-		return r;
-	if (fstat(b->ingest->fd, &st) < 0)
+	p->is_file = b->needed != p->begin;
+	if (!p->is_file) {
+		if (pipe2(pair, O_CLOEXEC) < 0)
+			return err_sys(e, -errno, "make a pipe");
+		/* Fewer switches between the two; a user's quota may forbid it. */
+		(void)fcntl(pair[1], F_SETPIPE_SZ, PIPE_BYTES);
+		p->fd = pair[0];
+		*ret_write = pair[1];
+		return 0;
+	}
+	p->fd = openat(b->ingest->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (p->fd < 0)
 		return err_sys(e, -errno, "ingest '%s'", b->ingest->ref);
-	if (st.st_size != b->layer->size)
-		return err_set(e, -EBADMSG, "layer %.19s has %lld bytes, its descriptor says %lld",
-			       b->layer->digest, (long long)st.st_size, (long long)b->layer->size);
-	b->state = BLOB_ARRIVED;
-	tell(f, b, "Download complete");
+	*ret_write = open(fd_path(p->fd, path), O_WRONLY | O_CLOEXEC);
+	if (*ret_write < 0) {
+		int r = err_sys(e, -errno, "ingest '%s'", b->ingest->ref);
+
+		fd_closep(&p->fd);
+		return r;
+	}
 	return 0;
 }
+
+/* Gets the next piece of a blob under way. */
+static int begin_piece(struct fetch_feed *f, struct fetcher *x, struct blob *b, struct err *e)
+{
+	struct piece *p = &b->pieces[b->n];
+	char path[DIGEST_TEXT_MAX + 16];
+	AUTO_FD to = -EBADF;
+	uint64_t flags = WORKER_GET_STREAM;
+	int r = start_fetcher(f, x, e);
+
+	ASSERT(b->n < PIECES_MAX);
+	if (r < 0)
+		return r;
+	*p = (struct piece){ .begin = b->next, .end = piece_end(f, b, b->next) };
+	r = open_piece(b, p, &to, e);
+	if (r < 0)
+		return r;
+	b->n++;
+	b->next = p->end;
+	if (p->end < b->layer->size)
+		flags |= WORKER_GET_PART;
+	x->blob = b;
+	x->begin = p->begin;
+	snprintf(path, sizeof(path), "blobs/%s", b->layer->digest);
+	return send_get(x, path, to, (uint64_t)p->begin, (uint64_t)p->end | flags, e);
+}
+
+/* The piece that begins at `offset`, for the reader: its descriptor, or -EAGAIN. */
+static int take_piece(struct blob *b, int64_t offset, struct err *e)
+{
+	struct piece *p = &b->pieces[0];
+
+	drop_pieces_before(b, offset);
+	if (b->n == 0) {
+		b->next = offset;
+		return -EAGAIN;
+	}
+	/* The reader's last piece ended before its time. */
+	if (p->begin != offset)
+		return p->is_done
+			       ? err_set(e, -EBADMSG, "layer %.19s came in part", b->layer->digest)
+			       : -EAGAIN;
+	if (p->fd < 0 || (p->is_file && !p->is_done))
+		return -EAGAIN;
+	if (p->is_file && lseek(p->fd, 0, SEEK_SET) < 0)
+		return err_sys(e, -errno, "ingest '%s'", b->ingest->ref);
+	return TAKE_FD(p->fd);
+}
+
+/* ---- one blob ---- */
 
 static bool is_stored(struct fetch_feed *f, const char *digest)
 {
@@ -206,57 +263,71 @@ static int open_ingest(struct fetch_feed *f, struct blob *b, int64_t *ret_have, 
 	return 0;
 }
 
-/* Gets a blob that is wanted under way; one that another process fetches stays wanted. */
-static int begin(struct fetch_feed *f, struct fetcher *x, struct blob *b, struct err *e)
+static int set_stored(struct fetch_feed *f, struct blob *b)
 {
-	char path[DIGEST_TEXT_MAX + 16];
+	b->state = BLOB_STORED;
+	tell(f, b, "Download complete");
+	return 0;
+}
+
+/* Gets a blob that is wanted under way. -EAGAIN: another process is at it. */
+static int begin(struct fetch_feed *f, struct blob *b, struct err *e)
+{
+	struct err why = ERR_INIT;
 	int64_t have;
 	int r;
 
-	if (is_stored(f, b->layer->digest)) {
-		b->state = BLOB_STORED;
-		tell(f, b, "Download complete");
-		return 0;
+	if (is_stored(f, b->layer->digest))
+		return set_stored(f, b);
+	r = open_ingest(f, b, &have, &why);
+	if (r == -EBUSY)
+		return -EAGAIN;
+	if (r < 0) {
+		*e = why;
+		return r;
 	}
-	r = open_ingest(f, b, &have, e);
-	if (r < 0)
-		return r == -EBUSY ? 0 : r;
 	/* The other one may have been done between the look and the lock. */
 	if (is_stored(f, b->layer->digest)) {
 		store_ingest_abort(TAKE_PTR(b->ingest));
-		b->state = BLOB_STORED;
-		return 0;
+		return set_stored(f, b);
 	}
+	b->state = BLOB_OPEN;
+	b->needed = -1;
+	b->next = have;
 	if (have == b->layer->size)
-		return arrive(f, NULL, b, e);
-	r = start_fetcher(f, x, e);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "blobs/%s", b->layer->digest);
-	b->state = BLOB_FETCHING;
-	x->blob = b;
-	return send_get(x, path, b->ingest->fd, (uint64_t)have, (uint64_t)b->layer->size, e);
+		tell(f, b, "Download complete");
+	return 0;
+}
+
+static int on_got(struct fetch_feed *f, struct fetcher *x, const struct worker_msg *m)
+{
+	struct blob *b = TAKE_PTR(x->blob);
+
+	if (m->b & WORKER_GOT_WHOLE)
+		f->has_no_ranges = true;
+	for (size_t i = 0; i < b->n; i++)
+		if (b->pieces[i].begin == x->begin) {
+			b->pieces[i].is_done = true;
+			if (b->pieces[i].end == b->layer->size)
+				tell(f, b, "Download complete");
+		}
+	return 0;
 }
 
 static int on_message(struct fetch_feed *f, struct fetcher *x, struct err *e)
 {
 	AUTO_FREE char *payload = NULL;
 	struct worker_msg m;
-	struct blob *b = x->blob;
 	int r = worker_recv(&x->worker, &m, &payload, e);
 
 	if (r < 0)
-		return err_wrap(e, r, "layer %.19s", b->layer->digest);
-	if (m.type == WORKER_PROGRESS) {
-		if (f->w->progress)
-			f->w->progress(f->w->progress_data, b->layer->digest,
-				       (int64_t)MIN(m.a, (uint64_t)b->layer->size), b->layer->size);
+		return err_wrap(e, r, "layer %.19s", x->blob->layer->digest);
+	/* How far a layer is tells its reader. */
+	if (m.type == WORKER_PROGRESS)
 		return 0;
-	}
 	if (m.type != WORKER_GOT)
 		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
-	x->blob = NULL;
-	return arrive(f, x, b, e);
+	return on_got(f, x, &m);
 }
 
 /* ---- the feed ---- */
@@ -269,20 +340,69 @@ static struct blob *blob_of(struct fetch_feed *f, const char *digest)
 	return NULL;
 }
 
-static int feed_open(struct image_feed *feed, const struct image_layer *layer, struct err *e)
+static bool feed_is_missing(struct image_feed *feed, const struct image_layer *layer)
+{
+	struct blob *b = blob_of((struct fetch_feed *)feed, layer->digest);
+
+	return b && b->state != BLOB_STORED;
+}
+
+static bool feed_is_coming(struct image_feed *feed, const struct image_layer *layer)
+{
+	struct fetch_feed *f = (struct fetch_feed *)feed;
+	struct blob *b = blob_of(f, layer->digest);
+
+	for (size_t i = 0; i < FETCHERS_MAX; i++)
+		if (b && f->fetchers[i].blob == b)
+			return true;
+	return false;
+}
+
+static int feed_open(struct image_feed *feed, const struct image_layer *layer, bool *ret_is_fed,
+		     struct err *e)
 {
 	struct fetch_feed *f = (struct fetch_feed *)feed;
 	struct blob *b = blob_of(f, layer->digest);
 	char path[FD_PATH_MAX];
-	int fd;
+	int fd, r = 0;
 
-	if (!b || b->state == BLOB_STORED)
-		return store_content_open(f->w->s, layer->digest, e);
-	if (b->state != BLOB_ARRIVED)
+	/* Two layers may be the same blob: the second waits for the first. */
+	if (b && b->state == BLOB_OPEN)
 		return -EAGAIN;
-	/* An open file of its own: two layers may be the same blob. */
-	fd = open(fd_path(b->ingest->fd, path), O_RDONLY | O_CLOEXEC);
+	if (b && b->state == BLOB_WANTED)
+		r = begin(f, b, e);
+	if (r < 0)
+		return r;
+	*ret_is_fed = b && b->state == BLOB_OPEN;
+	if (!*ret_is_fed)
+		return store_content_open(f->w->s, layer->digest, e);
+	fd = open(fd_path(b->ingest->fd, path), O_RDWR | O_CLOEXEC);
 	return fd < 0 ? err_sys(e, -errno, "open layer %.19s", layer->digest) : fd;
+}
+
+static int begin_some(struct fetch_feed *f, struct err *e);
+
+static int feed_next(struct image_feed *feed, const struct image_layer *layer, int64_t offset,
+		     struct err *e)
+{
+	struct fetch_feed *f = (struct fetch_feed *)feed;
+	struct blob *b = blob_of(f, layer->digest);
+	int r;
+
+	if (!b || b->state != BLOB_OPEN || offset > layer->size)
+		return err_set(e, -EPROTO, "the worker asks for a wrong piece");
+	if (offset == layer->size)
+		return -ENODATA;
+	r = take_piece(b, offset, e);
+	if (r == -EAGAIN && b->n == 0) {
+		b->needed = offset;
+		r = begin_some(f, e);
+		if (r == 0)
+			r = take_piece(b, offset, e);
+	}
+	if (r >= 0)
+		b->needed = -1;
+	return r;
 }
 
 static int feed_verified(struct image_feed *feed, const struct image_layer *layer, struct err *e)
@@ -291,7 +411,7 @@ static int feed_verified(struct image_feed *feed, const struct image_layer *laye
 	struct blob *b = blob_of(f, layer->digest);
 	int r;
 
-	if (!b || b->state != BLOB_ARRIVED)
+	if (!b || b->state != BLOB_OPEN)
 		return 0;
 	r = store_ingest_commit(b->ingest, f->w->ns, layer->digest, layer->size, false, NULL, e);
 	if (r < 0)
@@ -315,22 +435,52 @@ static size_t feed_watch(struct image_feed *feed, struct pollfd *fds)
 	return FETCHERS_MAX;
 }
 
+/*
+ * What an idle fetcher does next: what a reader waits for, else what one will want. Without answers to the first
+ * request nobody knows whether the registry takes ranges, so nothing is fetched ahead before it.
+ */
+static struct blob *next_work(struct fetch_feed *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct blob *b = &f->blobs[i];
+
+		if (b->state == BLOB_OPEN && b->n == 0 && b->needed >= 0)
+			return b;
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		struct blob *b = &f->blobs[i];
+
+		if (b->state == BLOB_OPEN && b->n > 0 && b->n < PIECES_MAX &&
+		    b->next < b->layer->size && !f->has_no_ranges)
+			return b;
+	}
+	return NULL;
+}
+
 static int begin_some(struct fetch_feed *f, struct err *e)
 {
-	size_t next = 0;
-
 	for (size_t i = 0; i < FETCHERS_MAX; i++) {
 		struct fetcher *x = &f->fetchers[i];
+		struct blob *b = x->blob ? NULL : next_work(f);
+		int r = b ? begin_piece(f, x, b, e) : 0;
 
-		for (; !x->blob && next < f->n; next++) {
-			struct blob *b = &f->blobs[next];
-			int r = b->state == BLOB_WANTED ? begin(f, x, b, e) : 0;
-
-			if (r < 0)
-				return err_wrap(e, r, "layer %.19s", b->layer->digest);
-		}
+		if (r < 0)
+			return err_wrap(e, r, "layer %.19s", b->layer->digest);
 	}
 	return 0;
+}
+
+/* A fetcher whose reader is busy is not stuck: its pipe is full, and the reader has a limit of its own. */
+static bool is_stuck(const struct fetcher *x)
+{
+	const struct blob *b = x->blob;
+
+	if (clock_mono_ms() - x->worker.heard_ms <= WORKER_STALL_MS)
+		return false;
+	for (size_t i = 0; i < b->n; i++)
+		if (b->pieces[i].begin == x->begin)
+			return b->pieces[i].is_file || b->needed >= 0;
+	return true;
 }
 
 static int feed_step(struct image_feed *feed, const struct pollfd *fds, size_t n, struct err *e)
@@ -345,7 +495,7 @@ static int feed_step(struct image_feed *feed, const struct pollfd *fds, size_t n
 			continue;
 		if (fds[i].revents)
 			r = on_message(f, x, e);
-		else if (clock_mono_ms() - x->worker.heard_ms > WORKER_STALL_MS)
+		else if (is_stuck(x))
 			r = err_set(e, -ETIMEDOUT, "the worker makes no progress");
 		if (r < 0)
 			return r;
@@ -355,11 +505,27 @@ static int feed_step(struct image_feed *feed, const struct pollfd *fds, size_t n
 
 void fetch_feed_init(struct fetch_feed *f, struct image_work *w, const struct fetch_setup *setup)
 {
-	*f = (struct fetch_feed){ .feed = { feed_open, feed_verified, feed_watch, feed_step },
+	*f = (struct fetch_feed){ .feed = { .is_missing = feed_is_missing,
+					    .is_coming = feed_is_coming,
+					    .open = feed_open,
+					    .next = feed_next,
+					    .verified = feed_verified,
+					    .watch = feed_watch,
+					    .step = feed_step },
 				  .w = w,
 				  .setup = setup };
 	for (size_t i = 0; i < FETCHERS_MAX; i++)
 		f->fetchers[i].worker.control = -EBADF;
+}
+
+static void blob_done(struct blob *b, bool is_damaged)
+{
+	for (size_t i = 0; i < b->n; i++)
+		fd_closep(&b->pieces[i].fd);
+	if (is_damaged)
+		store_ingest_abort(b->ingest);
+	else
+		store_ingest_close(b->ingest);
 }
 
 void fetch_feed_done(struct fetch_feed *f, bool is_damaged)
@@ -370,12 +536,8 @@ void fetch_feed_done(struct fetch_feed *f, bool is_damaged)
 			proc_pidfd_kill(f->fetchers[i].worker.child.pidfd, 9);
 		worker_stop(&f->fetchers[i].worker);
 	}
-	for (size_t i = 0; i < f->n; i++) {
-		if (is_damaged)
-			store_ingest_abort(f->blobs[i].ingest);
-		else
-			store_ingest_close(f->blobs[i].ingest);
-	}
+	for (size_t i = 0; i < f->n; i++)
+		blob_done(&f->blobs[i], is_damaged);
 	free(f->blobs);
 	f->blobs = NULL;
 	f->n = 0;
@@ -402,58 +564,5 @@ int fetch_feed_layers(struct fetch_feed *f, const struct image_record *rec, stru
 		f->n++;
 		tell(f, b, b->state == BLOB_STORED ? "Already exists" : "Pulling fs layer");
 	}
-	return begin_some(f, e);
-}
-
-/* ---- layers whose snapshots were there ---- */
-
-static int hash_blob(struct blob *b, struct err *e)
-{
-	AUTO_FREE char *buf = malloc(HASH_BUFFER);
-	char found[DIGEST_TEXT_MAX];
-	struct sha256 sha;
-	int64_t at = 0;
-	ssize_t n = 0;
-
-	if (!buf)
-		return err_set(e, -ENOMEM, "out of memory");
-	sha256_init(&sha);
-	while ((n = pread(b->ingest->fd, buf, HASH_BUFFER, at)) > 0) {
-		sha256_update(&sha, buf, (size_t)n);
-		at += n;
-	}
-	if (n < 0)
-		return err_sys(e, -errno, "read layer %.19s", b->layer->digest);
-	if (!streq(sha256_digest(&sha, found), b->layer->digest))
-		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
-				    "the blob is damaged: its digest is %.80s, not %s", found,
-				    b->layer->digest);
 	return 0;
-}
-
-int fetch_feed_finish(struct fetch_feed *f, struct err *e)
-{
-	for (;;) {
-		struct pollfd fds[FEED_FDS_MAX];
-		size_t open = 0, n;
-		int r = 0;
-
-		for (size_t i = 0; i < f->n && r == 0; i++) {
-			struct blob *b = &f->blobs[i];
-
-			if (b->state == BLOB_ARRIVED)
-				r = hash_blob(b, e);
-			if (r == 0 && b->state == BLOB_ARRIVED)
-				r = feed_verified(&f->feed, b->layer, e);
-			open += b->state != BLOB_STORED;
-		}
-		if (r < 0 || open == 0)
-			return r;
-		n = feed_watch(&f->feed, fds);
-		if (poll(fds, n, WAIT_MS) < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for workers");
-		r = feed_step(&f->feed, fds, n, e);
-		if (r < 0)
-			return r;
-	}
 }

@@ -64,8 +64,19 @@ int image_offers_commit(struct image_work *w, const struct image_offer *offers, 
  * Where layers come from while they are unpacked; without one they lie in the store. Only the unpack loop calls it.
  */
 struct image_feed {
-	/* O_RDONLY, from the layer's begin; -EAGAIN: not there yet. */
-	int (*open)(struct image_feed *feed, const struct image_layer *layer, struct err *e);
+	/* Whether the blob has to come first, be there a snapshot or not. */
+	bool (*is_missing)(struct image_feed *feed, const struct image_layer *layer);
+	/*
+	 * The blob from its begin; -EAGAIN: not yet. With `*ret_is_fed` it is what is there of it, O_RDWR, for the one
+	 * role that reads, keeps and hashes it.
+	 */
+	int (*open)(struct image_feed *feed, const struct image_layer *layer, bool *ret_is_fed,
+		    struct err *e);
+	/* The piece that begins at `offset`, the caller's; -EAGAIN: not yet; -ENODATA: the blob ends there. */
+	int (*next)(struct image_feed *feed, const struct image_layer *layer, int64_t offset,
+		    struct err *e);
+	/* Whether something of the blob is being fetched now. */
+	bool (*is_coming)(struct image_feed *feed, const struct image_layer *layer);
 	/* A role without a network found digest and size right. */
 	int (*verified)(struct image_feed *feed, const struct image_layer *layer, struct err *e);
 	/* What to wait for: at most FEED_FDS_MAX. */
@@ -143,6 +154,7 @@ int image_credentials(const char *host, struct arena *a, struct fetch_setup *ret
 struct fetcher {
 	struct worker worker;
 	struct blob *blob; /* what it fetches, or NULL */
+	int64_t begin;	   /* of the piece */
 };
 struct blob;
 struct fetch_feed {
@@ -155,6 +167,7 @@ struct fetch_feed {
 	struct blob *blobs;
 	size_t n;
 	bool has_resumed;
+	bool has_no_ranges; /* the registry ignores them */
 };
 /* Ready for fetch_small. */
 void fetch_feed_init(struct fetch_feed *f, struct image_work *w, const struct fetch_setup *setup);
@@ -167,7 +180,5 @@ struct ingest;
  */
 int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint64_t size,
 		char **ret_type, struct err *e);
-/* What is missing of the layers; image_unpack with this feed gets the rest under way. */
+/* What is missing of the layers; image_unpack with this feed gets it. */
 int fetch_feed_layers(struct fetch_feed *f, const struct image_record *rec, struct err *e);
-/* After the unpack: waits for layers that needed no unpacking, and hashes them here. */
-int fetch_feed_finish(struct fetch_feed *f, struct err *e);

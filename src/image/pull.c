@@ -289,7 +289,7 @@ static int resolve(struct pull *p, struct err *e)
 	path = str_printf("manifests/%s", digest ? digest : p->ref.tag);
 	if (!path)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = fetch_document(p, path, digest, WORKER_SIZE_MAX | LIMIT_MANIFEST_BYTES, &top, e);
+	r = fetch_document(p, path, digest, WORKER_GET_BOUNDED | LIMIT_MANIFEST_BYTES, &top, e);
 	if (r == 0 && top.type) {
 		const char *told = top.type + strlen(top.type) + 1;
 
@@ -343,8 +343,6 @@ static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
 	p->w.feed = &p->feed.feed;
 	if (r == 0)
 		r = image_unpack(&p->w, &record, 1, e);
-	if (r == 0)
-		r = fetch_feed_finish(&p->feed, e);
 	if (r == 0)
 		r = image_offer_check(&p->w, &p->offer, e);
 	if (r == 0)

@@ -1,7 +1,10 @@
 /*
  * Layers into snapshots: several workers at once, each into a snapshot of its own without a parent; when a
  * layer is whole and verified and all below it are committed, it is stacked upon them and committed as its
- * chain id. Another process that was first with a chain id wins, and ours is dropped.
+ * chain id. A process that unpacks a chain id holds a reservation of it; others wait for what comes of it.
+ *
+ * Where the blobs come from a feed, a worker gets its blob in pieces while they are fetched, and a blob that is
+ * missing though its snapshot is there is copied by a job of its own.
  */
 #include "image/priv.h"
 
@@ -15,18 +18,23 @@
 
 #define WORKERS_MAX 16
 #define POLL_MS 1000
-/* A feed may wait for another process, which nothing tells about. */
-#define FEED_POLL_MS 100
+/* Some job may wait for another process, which nothing tells about. */
+#define WAITING_POLL_MS 100
 /* Notes of one layer; a worker that sends more is refused. */
 #define NOTES_BUDGET ((size_t)32 << 20)
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_UNPACKED, JOB_COMMITTED };
+#define RESERVATION "unpack-"
 
 struct job {
 	const struct image_layer *layer;
 	const char *parent; /* chain id, or NULL */
 	char key[WORK_KEY_MAX];
 	enum job_state state;
+	bool is_copy;		    /* the snapshot is there, only the blob is missing */
+	struct ingest *reservation; /* of the chain id */
+	int64_t needed; /* the worker waits for the blob's piece that begins here; -1: it does not */
+	bool is_fed;
 	struct worker worker;
 	struct arena arena;
 	struct layer_note *notes;
@@ -38,6 +46,7 @@ struct jobs {
 	struct job *v; /* parents come before children */
 	size_t n;
 	size_t running, running_max;
+	bool is_waiting; /* some job for another process */
 };
 
 /* ---- what is to do ---- */
@@ -80,6 +89,11 @@ static bool is_listed(const struct jobs *j, const char *chain_id)
 	return false;
 }
 
+static bool is_missing(struct image_work *w, const struct image_layer *layer)
+{
+	return w->feed && w->feed->is_missing(w->feed, layer);
+}
+
 static int list_jobs(struct jobs *j, const struct image_record *rec, struct err *e)
 {
 	struct image_work *w = j->w;
@@ -93,10 +107,12 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 			r = has_snapshot(w->s, w->ns, l->chain_id, e);
 		if (r < 0)
 			return r;
-		if (r > 0 || is_listed(j, l->chain_id))
+		if (is_listed(j, l->chain_id) || (r > 0 && !is_missing(w, l)))
 			continue;
 		job = &j->v[j->n];
 		*job = (struct job){ .layer = l,
+				     .is_copy = r > 0,
+				     .needed = -1,
 				     .worker = { .control = -EBADF },
 				     .arena = { .budget = NOTES_BUDGET } };
 		job->parent = i > 0 ? rec->layers.v[i - 1].chain_id : NULL;
@@ -107,35 +123,119 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 
 /* ---- one job ---- */
 
-static int start_job(struct jobs *j, struct job *job, struct err *e)
+/* Nobody else unpacks the chain id from now on. -EAGAIN: somebody does. */
+static int reserve(struct jobs *j, struct job *job, struct err *e)
 {
-	AUTO_ARENA struct arena a = { 0 };
-	struct image_work *w = j->w;
-	struct snapshot_mounts mounts;
-	AUTO_FD blob = w->feed ? w->feed->open(w->feed, job->layer, e)
-			       : store_content_open(w->s, job->layer->digest, e);
-	AUTO_FD fs = -EBADF;
-	struct spawn_fd fds[2];
-	int r;
+	AUTO_FREE char *ref = str_printf(RESERVATION "%s-%s", j->w->ns, job->layer->chain_id);
+	struct err why = ERR_INIT;
+	int r = ref ? store_ingest_open(j->w->s, ref, false, &job->reservation, &why) : -ENOMEM;
 
-	if (blob < 0)
-		return blob;
-	r = store_snapshot_prepare(w->s, w->ns, job->key, NULL, SNAPSHOT_ACTIVE, NULL, &a, &mounts,
-				   e);
+	if (r == -EBUSY)
+		return -EAGAIN;
+	if (r < 0)
+		*e = why;
+	return r;
+}
+
+static void release(struct job *job)
+{
+	store_ingest_abort(TAKE_PTR(job->reservation));
+}
+
+/* 1: the snapshot is to be made by us; 0: it came meanwhile; -EAGAIN: another process makes it. */
+static int claim(struct jobs *j, struct job *job, struct err *e)
+{
+	int r = job->reservation ? 0 : reserve(j, job, e);
+
 	if (r < 0)
 		return r;
-	fs = store_snapshot_open_fs(w->s, w->ns, job->key, e);
-	if (fs < 0)
-		return fs;
-	fds[0] = (struct spawn_fd){ blob, WORKER_BLOB_FD };
-	fds[1] = (struct spawn_fd){ fs, WORKER_ROOT_FD };
-	r = worker_start("unpack", fds, 2, &job->worker, e);
+	r = has_snapshot(j->w->s, j->w->ns, job->layer->chain_id, e);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		release(job);
+	return r == 0;
+}
+
+static int open_blob(struct jobs *j, struct job *job, struct err *e)
+{
+	struct image_feed *feed = j->w->feed;
+
+	return feed ? feed->open(feed, job->layer, &job->is_fed, e)
+		    : store_content_open(j->w->s, job->layer->digest, e);
+}
+
+static int run_worker(struct jobs *j, struct job *job, int blob, int fs, struct err *e)
+{
+	const struct spawn_fd fds[] = { { blob, WORKER_BLOB_FD }, { fs, WORKER_ROOT_FD } };
+	uint64_t flags = (job->parent ? WORKER_HAS_LOWER : 0) | (job->is_fed ? WORKER_HAS_FEED : 0);
+	int r = worker_start(job->is_copy ? "copy" : "unpack", fds, job->is_copy ? 1 : 2,
+			     &job->worker, e);
+
 	if (r < 0)
 		return r;
 	job->state = JOB_RUNNING;
 	j->running++;
-	return worker_send(&job->worker, WORKER_START, job->parent ? WORKER_HAS_LOWER : 0, NULL, 0,
-			   -EBADF, e);
+	return worker_send(&job->worker, WORKER_START, flags, NULL, 0, -EBADF, e);
+}
+
+static int start_unpack(struct jobs *j, struct job *job, int blob, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_work *w = j->w;
+	struct snapshot_mounts mounts;
+	AUTO_FD fs = -EBADF;
+	int r = store_snapshot_prepare(w->s, w->ns, job->key, NULL, SNAPSHOT_ACTIVE, NULL, &a,
+				       &mounts, e);
+
+	if (r < 0)
+		return r;
+	fs = store_snapshot_open_fs(w->s, w->ns, job->key, e);
+	return fs < 0 ? fs : run_worker(j, job, blob, fs, e);
+}
+
+static int start_job(struct jobs *j, struct job *job, struct err *e)
+{
+	AUTO_FD blob = -EBADF;
+	int r = job->is_copy ? 0 : claim(j, job, e);
+
+	if (r < 0)
+		return r;
+	job->is_copy = r == 0;
+	if (job->is_copy && !is_missing(j->w, job->layer)) {
+		job->state = JOB_COMMITTED;
+		return 0;
+	}
+	blob = open_blob(j, job, e);
+	if (blob < 0)
+		return blob;
+	return job->is_copy ? run_worker(j, job, blob, -EBADF, e) : start_unpack(j, job, blob, e);
+}
+
+/* What the worker waits for, as soon as it is there. */
+static int send_piece(struct jobs *j, struct job *job, struct err *e)
+{
+	AUTO_FD fd = -EBADF;
+	struct image_feed *feed = j->w->feed;
+
+	if (job->needed < 0)
+		return 0;
+	fd = feed->next(feed, job->layer, job->needed, e);
+	if (fd == -EAGAIN)
+		return 0;
+	if (fd < 0 && fd != -ENODATA)
+		return fd;
+	job->needed = -1;
+	job->worker.heard_ms = clock_mono_ms();
+	return worker_send(&job->worker, WORKER_FD, 0, NULL, 0, fd, e);
+}
+
+static int on_need(struct jobs *j, struct job *job, const struct worker_msg *m, struct err *e)
+{
+	if (!job->is_fed || job->needed >= 0 || m->a > INT64_MAX)
+		return err_set(e, -EPROTO, "the worker asks for a wrong piece");
+	job->needed = (int64_t)m->a;
+	return send_piece(j, job, e);
 }
 
 static int add_note(struct job *job, const struct worker_msg *m, const char *payload, struct err *e)
@@ -157,13 +257,13 @@ static int check_result(const struct job *job, const struct worker_msg *m, const
 	const struct image_layer *l = job->layer;
 	size_t at = strlen(payload) + 1;
 
-	if (at >= m->len)
+	if (job->is_copy ? m->len == 0 : at >= m->len)
 		return err_set(e, -EPROTO, "the worker sent no digests");
 	if (!streq(payload, l->digest) || m->a != (uint64_t)l->size)
 		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
 				    "the blob is damaged: it has %llu bytes and digest %.80s",
 				    (unsigned long long)m->a, payload);
-	if (!streq(payload + at, l->diff_id))
+	if (!job->is_copy && !streq(payload + at, l->diff_id))
 		return err_set(e, -EBADMSG, "its content has digest %.80s, the config says %s",
 			       payload + at, l->diff_id);
 	return 0;
@@ -201,6 +301,8 @@ static int on_message(struct jobs *j, struct job *job, struct err *e)
 	case WORKER_PROGRESS:
 		report(j, job, (int64_t)MIN(m.a, (uint64_t)job->layer->size));
 		return 0;
+	case WORKER_NEED_FD:
+		return on_need(j, job, &m, e);
 	case WORKER_IMPLIED:
 	case WORKER_OPAQUE:
 	case WORKER_XATTR:
@@ -238,6 +340,10 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 	struct err why = ERR_INIT;
 	int r = 0;
 
+	if (job->is_copy) {
+		job->state = JOB_COMMITTED;
+		return 0;
+	}
 	if (job->parent)
 		r = store_snapshot_stack(w->s, w->ns, job->key, job->parent, &why);
 	if (r == 0)
@@ -251,6 +357,7 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 			*e = why;
 		return r;
 	}
+	release(job);
 	job->state = JOB_COMMITTED;
 	return 0;
 }
@@ -264,11 +371,13 @@ static int failed(const struct job *job, int r, struct err *e)
 
 static int start_some(struct jobs *j, struct err *e)
 {
+	j->is_waiting = false;
 	for (size_t i = 0; i < j->n && j->running < j->running_max; i++) {
 		int r = j->v[i].state == JOB_WAITING ? start_job(j, &j->v[i], e) : 0;
 
 		if (r < 0 && r != -EAGAIN)
 			return failed(&j->v[i], r, e);
+		j->is_waiting |= r == -EAGAIN;
 	}
 	return 0;
 }
@@ -279,13 +388,23 @@ static int wait_all(struct jobs *j, struct pollfd *fds, size_t workers, struct e
 	struct image_feed *feed = j->w->feed;
 	size_t n = feed ? feed->watch(feed, fds + workers) : 0;
 
-	if (poll(fds, workers + n, feed ? FEED_POLL_MS : POLL_MS) < 0) {
+	if (poll(fds, workers + n, j->is_waiting ? WAITING_POLL_MS : POLL_MS) < 0) {
 		if (errno != EINTR)
 			return err_sys(e, -errno, "wait for workers");
 		for (size_t i = 0; i < workers + n; i++)
 			fds[i].revents = 0;
 	}
 	return feed ? feed->step(feed, fds + workers, n, e) : 0;
+}
+
+/* One whose blob comes in pieces waits as long as their fetcher may. */
+static bool is_stuck(struct jobs *j, struct job *job)
+{
+	int64_t now = clock_mono_ms();
+
+	if (job->is_fed && j->w->feed->is_coming(j->w->feed, job->layer))
+		job->worker.heard_ms = now;
+	return now - job->worker.heard_ms > WORKER_STALL_MS;
 }
 
 static int wait_some(struct jobs *j, struct err *e)
@@ -301,6 +420,9 @@ static int wait_some(struct jobs *j, struct err *e)
 		jobs[n] = &j->v[i];
 		fds[n++] = (struct pollfd){ .fd = j->v[i].worker.control, .events = POLLIN };
 	}
+	/* All that was left to do, others did. */
+	if (n == 0 && !j->is_waiting)
+		return 0;
 	r = wait_all(j, fds, n, e);
 	if (r < 0)
 		return r;
@@ -308,8 +430,10 @@ static int wait_some(struct jobs *j, struct err *e)
 		r = 0;
 		if (fds[i].revents)
 			r = on_message(j, jobs[i], e);
-		else if (clock_mono_ms() - jobs[i]->worker.heard_ms > WORKER_STALL_MS)
+		else if (is_stuck(j, jobs[i]))
 			r = err_set(e, -ETIMEDOUT, "the worker makes no progress");
+		if (r == 0)
+			r = send_piece(j, jobs[i], e);
 		if (r < 0)
 			return failed(jobs[i], r, e);
 	}
@@ -318,8 +442,8 @@ static int wait_some(struct jobs *j, struct err *e)
 
 static int commit_some(struct jobs *j, size_t *next, struct err *e)
 {
-	while (*next < j->n && j->v[*next].state == JOB_UNPACKED) {
-		int r = commit_job(j, &j->v[*next], e);
+	while (*next < j->n && j->v[*next].state >= JOB_UNPACKED) {
+		int r = j->v[*next].state == JOB_UNPACKED ? commit_job(j, &j->v[*next], e) : 0;
 
 		if (r < 0)
 			return failed(&j->v[*next], r, e);
@@ -347,6 +471,7 @@ static void jobs_done(struct jobs *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		worker_stop(&j->v[i].worker);
+		release(&j->v[i]);
 		arena_done(&j->v[i].arena);
 		free(j->v[i].notes);
 	}
@@ -365,6 +490,9 @@ int image_unpack(struct image_work *w, struct image_record *const *records, size
 	j.v = calloc(layers + 1, sizeof(*j.v));
 	if (!j.v)
 		return err_set(e, -ENOMEM, "out of memory");
+	/* Those that wait for the network cost no processor. */
+	if (w->feed)
+		j.running_max = MAX(j.running_max, FETCHERS_MAX);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = list_jobs(&j, records[i], e);
 	if (r == 0)

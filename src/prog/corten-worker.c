@@ -17,6 +17,7 @@ static const struct {
 } roles[] = {
 	{ "parse", worker_parse_main },
 	{ "unpack", worker_unpack_main },
+	{ "copy", worker_copy_main },
 	{ "manifest", worker_manifest_main },
 };
 

@@ -13,7 +13,7 @@ struct err;
 
 /* Descriptors of a worker besides its standard streams. */
 #define WORKER_CONTROL_FD 3
-#define WORKER_BLOB_FD 4 /* unpack: the layer, read from its begin */
+#define WORKER_BLOB_FD 4 /* unpack, copy: the blob, read from its begin */
 #define WORKER_ROOT_FD 5 /* unpack: the folder it becomes */
 
 /* The largest payload is an image's record: a config of 4 MiB, some of it escaped. */
@@ -22,22 +22,23 @@ struct err;
 enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
-		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack: a = WORKER_HAS_LOWER or 0;
+		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_… flags;
 		      fetch: fetch_setup_table's JSON */
-	WORKER_FD, /* a: index; a writable file goes with it */
-	WORKER_GET, /* fetch: a: bytes that the file has already; b: size, with WORKER_SIZE_MAX the largest;
-			    payload: path below the repository; the writable file goes with it */
+	WORKER_FD, /* parse: a: index; a writable file goes with it. unpack, copy: the piece that was asked for, to be
+		      read to its end; without a descriptor the blob is whole */
+	WORKER_GET, /* fetch: a: where to begin; b: where to end, with flags WORKER_GET_…; payload: path below the
+			    repository; where the bytes go goes with it: a file, or a stream (WORKER_GET_STREAM) */
 	WORKER_DOCUMENT, /* manifest: payload: digest NUL media type NUL text */
 	/* from the worker */
-	WORKER_NEED_FD,	 /* a: index; the answer is WORKER_FD */
+	WORKER_NEED_FD,	 /* parse: a: index; unpack, copy: a: bytes of the blob so far; the answer is WORKER_FD */
 	WORKER_ENTRY,	 /* a: index, b: size, payload: digest; the file is complete */
 	WORKER_PROGRESS, /* a: bytes of input done */
 	WORKER_IMAGE,	 /* payload: image_offer_table's JSON */
 	WORKER_IMPLIED,	 /* payload: path of a folder that no entry of the layer describes */
 	WORKER_OPAQUE,	 /* payload: path of a folder that hides those below it */
 	WORKER_XATTR,	 /* payload: path NUL name NUL value */
-	WORKER_UNPACKED, /* a: compressed size, payload: digest NUL diff id */
-	WORKER_GOT, /* a: size; payload: media type NUL digest by the registry's own words, both may be empty */
+	WORKER_UNPACKED, /* a: compressed size, payload: digest NUL diff id; of copy without the diff id */
+	WORKER_GOT, /* a: the end that was reached, b: WORKER_GOT_WHOLE or 0; payload: media type NUL digest by the registry's own words, both may be empty */
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_DONE,
 	WORKER_ERROR, /* a: errno, b: enum err_code, payload: words */
@@ -45,8 +46,20 @@ enum worker_msg_type {
 };
 
 #define WORKER_HAS_LOWER 1
-/* Set in WORKER_GET's b when the size is not known but bounded. */
-#define WORKER_SIZE_MAX (1ull << 63)
+/*
+ * The blob is not whole: what WORKER_BLOB_FD lacks comes in pieces, in order, and is added to it (O_RDWR). So the
+ * blob is written by a role without a network.
+ */
+#define WORKER_HAS_FEED 2
+/* In WORKER_GET's b: the end is not known but bounded. */
+#define WORKER_GET_BOUNDED (1ull << 63)
+/* The bytes from a to b are written one behind the other to a descriptor that may be a pipe. */
+#define WORKER_GET_STREAM (1ull << 62)
+/* The blob goes on behind the end, which is asked for by range. */
+#define WORKER_GET_PART (1ull << 61)
+#define WORKER_GET_FLAGS (WORKER_GET_BOUNDED | WORKER_GET_STREAM | WORKER_GET_PART)
+/* The registry ignored the range: asking for more parts would fetch the blob once for each. */
+#define WORKER_GOT_WHOLE 1
 
 struct worker_msg {
 	uint32_t type, len;

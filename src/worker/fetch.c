@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <netdb.h>
 #include <nss.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,8 +36,10 @@ static const char accept_manifests[] = "Accept: " MT_OCI_INDEX ", " MT_OCI_MANIF
 struct request {
 	const char *path;
 	int fd;
-	int64_t offset, size;
-	bool is_bounded; /* size is the largest, not the exact one */
+	int64_t offset, size; /* where to begin and to end */
+	bool is_bounded;      /* size is the largest, not the exact one */
+	bool is_stream, is_part;
+	bool is_whole; /* the registry ignored the range */
 	int tries, tries_total, logins;
 	char media_type[256], digest[256];
 };
@@ -75,6 +78,8 @@ static void fill_exchange(struct fetch *f, struct request *q, struct exchange *x
 		.fd = q->fd,
 		.offset = q->offset,
 		.size_max = q->size,
+		.is_stream = q->is_stream,
+		.is_part = q->is_part,
 	};
 	if (is_home && f->token)
 		x->authorization = f->token;
@@ -151,6 +156,7 @@ static int finish(struct request *q, const struct exchange *x, struct err *e)
 				    "the registry %s sends %lld bytes, the descriptor says %lld",
 				    x->f->setup.host, (long long)x->at, (long long)q->size);
 	q->offset = x->at;
+	q->is_whole = x->is_whole;
 	snprintf(q->media_type, sizeof(q->media_type), "%s", x->media_type);
 	snprintf(q->digest, sizeof(q->digest), "%s", x->digest);
 	return 0;
@@ -172,7 +178,7 @@ static int judge(struct fetch *f, struct request *q, const struct exchange *x, s
 	}
 	if (x->status == 401 && q->logins++ < 2)
 		return fetch_authorise(f, &x->challenge, e);
-	if (x->status == 416 && q->offset > 0) {
+	if (x->status == 416 && q->offset > 0 && !q->is_stream) {
 		q->offset = 0;
 		return ++q->tries >= TRIES_MAX ? fetch_status_error(x, e) : 0;
 	}
@@ -214,8 +220,8 @@ static int answer(const struct request *q)
 
 	memcpy(payload, q->media_type, a);
 	memcpy(payload + a, q->digest, b);
-	return worker_msg_send(WORKER_CONTROL_FD, WORKER_GOT, (uint64_t)q->offset, 0, payload,
-			       a + b, -EBADF);
+	return worker_msg_send(WORKER_CONTROL_FD, WORKER_GOT, (uint64_t)q->offset,
+			       q->is_whole ? WORKER_GOT_WHOLE : 0, payload, a + b, -EBADF);
 }
 
 /* 1: more may come, 0: the parent is done. */
@@ -234,10 +240,12 @@ static int serve_one(struct fetch *f, struct err *e)
 	q = (struct request){ .path = payload,
 			      .fd = fd,
 			      .offset = (int64_t)m.a,
-			      .size = (int64_t)(m.b & ~WORKER_SIZE_MAX),
-			      .is_bounded = m.b & WORKER_SIZE_MAX };
+			      .size = (int64_t)(m.b & ~WORKER_GET_FLAGS),
+			      .is_bounded = m.b & WORKER_GET_BOUNDED,
+			      .is_stream = m.b & WORKER_GET_STREAM,
+			      .is_part = m.b & WORKER_GET_PART };
 	r = get(f, &q, e);
-	/* Whoever waits for the answer checks that nobody holds the file any more. */
+	/* Whoever reads the stream sees its end before the answer is dealt with. */
 	fd_closep(&fd);
 	return r < 0 ? r : answer(&q) < 0 ? 0 : 1;
 }
@@ -278,6 +286,8 @@ static int prepare(struct fetch *f, struct err *e)
 	struct addrinfo *found = NULL;
 
 	mallopt(M_ARENA_MAX, 1);
+	/* Whoever reads a stream may end before it does. */
+	signal(SIGPIPE, SIG_IGN);
 	__nss_configure_lookup("hosts", "files dns");
 	if (getaddrinfo("localhost", "80", NULL, &found) == 0)
 		freeaddrinfo(found);

@@ -37,10 +37,15 @@ struct exchange {
 	const char *url, *accept, *authorization, *userpwd, *form;
 	int fd; /* where a 200 or 206 goes; -EBADF: into `text` */
 	int64_t offset, size_max;
+	bool is_stream; /* fd is written to in order, never sought */
+	bool is_part;	/* the range ends at size_max; what the server sends beyond is not wanted */
 	/* came */
 	struct fetch *f;
 	long status;
-	int64_t at; /* the file's size so far */
+	int64_t at;    /* the file's size so far, of a stream where in the blob it is */
+	int64_t skip;  /* bytes of an answer that ignored the range, still to be passed over */
+	bool is_whole; /* it did ignore it */
+	bool is_cut;   /* all that was wanted came, the rest was cut off */
 	int64_t range_start, retry_after_s;
 	bool has_range_start, is_begun;
 	int failure; /* -errno of the sink */

@@ -124,25 +124,22 @@ static size_t on_header(char *data, size_t size, size_t n, void *to)
 /* A 206 must go on where we are; a 200 is the whole, whatever was asked. */
 static int begin_file(struct exchange *x)
 {
+	bool is_range = x->status == 206;
+
 	x->is_begun = true;
-	x->at = x->status == 206 ? x->offset : 0;
-	if (x->status == 206 && (!x->has_range_start || x->range_start != x->offset))
+	x->is_whole = !is_range;
+	x->at = is_range || x->is_stream ? x->offset : 0;
+	x->skip = is_range ? 0 : x->at;
+	if (is_range && (!x->has_range_start || x->range_start != x->offset))
 		return -EBADMSG;
-	return ftruncate(x->fd, x->at) < 0 ? -errno : 0;
+	return !x->is_stream && ftruncate(x->fd, x->at) < 0 ? -errno : 0;
 }
 
-static int write_file(struct exchange *x, const char *data, size_t len)
+static int write_some(struct exchange *x, const char *data, size_t len)
 {
-	if (!x->is_begun) {
-		int r = begin_file(x);
-
-		if (r < 0)
-			return r;
-	}
-	if ((int64_t)len > x->size_max - x->at)
-		return -EFBIG;
 	while (len > 0) {
-		ssize_t n = pwrite(x->fd, data, len, x->at);
+		ssize_t n = x->is_stream ? write(x->fd, data, len)
+					 : pwrite(x->fd, data, len, x->at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -153,6 +150,29 @@ static int write_file(struct exchange *x, const char *data, size_t len)
 		x->at += n;
 	}
 	return 0;
+}
+
+static int write_file(struct exchange *x, const char *data, size_t len)
+{
+	if (!x->is_begun) {
+		int r = begin_file(x);
+
+		if (r < 0)
+			return r;
+	}
+	if (x->skip > 0) {
+		size_t n = MIN(len, (size_t)x->skip);
+
+		x->skip -= (int64_t)n;
+		data += n;
+		len -= n;
+	}
+	if ((int64_t)len <= x->size_max - x->at)
+		return write_some(x, data, len);
+	if (!x->is_part)
+		return -EFBIG;
+	x->is_cut = true;
+	return write_some(x, data, (size_t)(x->size_max - x->at));
 }
 
 static int write_text(struct exchange *x, const char *data, size_t len)
@@ -179,7 +199,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *to)
 	x->failure = x->fd >= 0 && (x->status == 200 || x->status == 206)
 			     ? write_file(x, data, size * n)
 			     : write_text(x, data, size * n);
-	return x->failure < 0 ? 0 : size * n;
+	return x->failure < 0 || x->is_cut ? 0 : size * n;
 }
 
 /* ---- the exchange ---- */
@@ -222,8 +242,19 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	if (f->ca_len > 0)
 		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);
-	if (x->offset > 0)
+	if (!x->is_stream && x->offset > 0)
 		curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)x->offset);
+	if (x->is_stream && (x->offset > 0 || x->is_part)) {
+		char range[48];
+
+		/* libcurl copies it. */
+		if (x->is_part)
+			snprintf(range, sizeof(range), "%lld-%lld", (long long)x->offset,
+				 (long long)x->size_max - 1);
+		else
+			snprintf(range, sizeof(range), "%lld-", (long long)x->offset);
+		curl_easy_setopt(c, CURLOPT_RANGE, range);
+	}
 	if (x->userpwd) {
 		curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 		curl_easy_setopt(c, CURLOPT_USERPWD, x->userpwd);
@@ -297,7 +328,8 @@ int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct 
 	if (x->status > 0)
 		f->has_answered = true;
 	/* An answer that says no may be cut short by its sender: what it says counts. */
-	if (code != CURLE_OK && !(x->status >= 300 && code != CURLE_OPERATION_TIMEDOUT))
+	if (code != CURLE_OK && !x->is_cut &&
+	    !(x->status >= 300 && code != CURLE_OPERATION_TIMEDOUT))
 		return fail(f, x, code, ret_retry, e);
 	curl_easy_getinfo(f->curl, CURLINFO_REDIRECT_URL, &location);
 	x->location = location ? strdup(location) : NULL;

@@ -15,10 +15,13 @@
 
 #define IN_SIZE ((size_t)256 << 10)
 #define OUT_SIZE ((size_t)256 << 10)
+/* Read before anything else: a magic number and some more. */
+#define MAGIC_SIZE ((size_t)4096)
 
 struct inflate {
 	struct inflate_options o;
-	int fd, kind;
+	int fd, kind; /* `fd` is borrowed */
+	int piece_fd; /* what is read behind `fd`; -EBADF: `fd` itself */
 	uint8_t *in, *out;
 	size_t in_len, in_pos;
 	bool is_in_end;	     /* of the descriptor */
@@ -48,17 +51,57 @@ int inflate_sniff(const void *data, size_t len)
 	return LAYER_PLAIN;
 }
 
+/* At the end of one descriptor; 1: another one follows, 0: none. */
+static int next_piece(struct inflate *s, uint64_t total, struct err *e)
+{
+	int r;
+
+	if (!s->o.more)
+		return 0;
+	fd_closep(&s->piece_fd);
+	r = s->o.more(s->o.more_data, total, e);
+	if (r == -ENODATA) {
+		s->o.more = NULL;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	s->piece_fd = r;
+	return 1;
+}
+
+/* Bytes of the input; what comes in pieces is kept in `fd`. 0 at the end of all. */
+static ssize_t read_input(struct inflate *s, void *buf, size_t size, uint64_t total, struct err *e)
+{
+	for (;;) {
+		bool is_piece = s->piece_fd >= 0;
+		ssize_t n = read(is_piece ? s->piece_fd : s->fd, buf, size);
+		int r = 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, -errno, "read");
+		if (n == 0)
+			r = next_piece(s, total, e);
+		else if (is_piece)
+			r = fd_write_full(s->fd, buf, (size_t)n);
+		if (r < 0)
+			return n > 0 ? err_sys(e, r, "keep the blob") : r;
+		if (n > 0 || r == 0)
+			return n;
+	}
+}
+
 static int fill(struct inflate *s, struct err *e)
 {
 	ssize_t n;
 
 	if (s->in_pos < s->in_len || s->is_in_end)
 		return 0;
-	do
-		n = read(s->fd, s->in, IN_SIZE);
-	while (n < 0 && errno == EINTR);
+	n = read_input(s, s->in, IN_SIZE, s->in_total, e);
 	if (n < 0)
-		return err_sys(e, -errno, "read");
+		return (int)n;
 	s->in_pos = 0;
 	s->in_len = (size_t)n;
 	s->is_in_end = n == 0;
@@ -73,12 +116,15 @@ static int fill(struct inflate *s, struct err *e)
 /* The first read may be short (a pipe); the magic takes four bytes. */
 static int fill_first(struct inflate *s, struct err *e)
 {
-	ssize_t n = fd_read_full(s->fd, s->in, 4096);
+	ssize_t n;
 
-	if (n < 0)
-		return err_sys(e, (int)n, "read");
-	s->in_len = (size_t)n;
-	s->in_total = (uint64_t)n;
+	do {
+		n = read_input(s, s->in + s->in_len, MAGIC_SIZE - s->in_len, s->in_len, e);
+		if (n < 0)
+			return (int)n;
+		s->in_len += (size_t)n;
+	} while (n > 0 && s->in_len < MAGIC_SIZE);
+	s->in_total = s->in_len;
 	if (s->o.is_hashed)
 		sha256_update(&s->in_hash, s->in, s->in_len);
 	s->kind = inflate_sniff(s->in, s->in_len);
@@ -276,6 +322,18 @@ int inflate_drain(struct inflate *s, struct err *e)
 	return (int)n;
 }
 
+int inflate_skip_all(struct inflate *s, struct err *e)
+{
+	int r = 0;
+
+	while (r == 0 && !s->is_in_end) {
+		s->in_pos = s->in_len;
+		r = fill(s, e);
+	}
+	s->is_end = true;
+	return r;
+}
+
 int inflate_open(int fd, const struct inflate_options *o, struct inflate **ret, struct err *e)
 {
 	AUTO_INFLATE s = calloc(1, sizeof(*s));
@@ -289,6 +347,7 @@ int inflate_open(int fd, const struct inflate_options *o, struct inflate **ret, 
 		return err_set(e, -ENOMEM, "out of memory");
 	s->o = *o;
 	s->fd = fd;
+	s->piece_fd = -EBADF;
 	sha256_init(&s->in_hash);
 	sha256_init(&s->out_hash);
 	r = fill_first(s, e);
@@ -304,6 +363,7 @@ void inflate_free(struct inflate *s)
 		return;
 	gzip_free(s);
 	ZSTD_freeDCtx(s->zstd);
+	fd_closep(&s->piece_fd);
 	free(s->in);
 	free(s->out);
 	free(s);

@@ -22,6 +22,12 @@ struct inflate_options {
 	int window_log_max;			     /* zstd: the largest window's power of two */
 	void (*tick)(void *data, uint64_t in_total); /* after each read; may be NULL */
 	void *tick_data;
+	/*
+	 * At the end of a descriptor: the next one, which is taken over, or -ENODATA when `in_total` bytes were all.
+	 * What is read from it is added to the first descriptor. NULL: the first one has it all.
+	 */
+	int (*more)(void *data, uint64_t in_total, struct err *e);
+	void *more_data;
 };
 
 struct inflate;
@@ -38,6 +44,10 @@ static inline void inflate_freep(struct inflate **s)
 ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e);
 /* Reads what is left, so that the hashes are of the whole. 0 or -errno. */
 int inflate_drain(struct inflate *s, struct err *e);
+/*
+ * Instead of inflate_next: reads what is left of the input without unpacking it; the digest of the output is none then.
+ */
+int inflate_skip_all(struct inflate *s, struct err *e);
 /* After the end: digests of the input and of the output. */
 void inflate_digests(struct inflate *s, char in[DIGEST_TEXT_MAX], char out[DIGEST_TEXT_MAX]);
 uint64_t inflate_in_total(const struct inflate *s);

@@ -9,5 +9,6 @@
 /* The whole of a role; returns the exit code. Errors go to the control descriptor. */
 int worker_parse_main(void);
 int worker_unpack_main(void);
+int worker_copy_main(void);
 int worker_manifest_main(void);
 int worker_fetch_main(void);
