@@ -24,15 +24,14 @@
 #define NOTES_BUDGET ((size_t)32 << 20)
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_UNPACKED, JOB_COMMITTED };
-#define RESERVATION "unpack-"
 
 struct job {
 	const struct image_layer *layer;
 	const char *parent; /* chain id, or NULL */
 	char key[WORK_KEY_MAX];
 	enum job_state state;
-	bool is_copy;		    /* the snapshot is there, only the blob is missing */
-	struct ingest *reservation; /* of the chain id */
+	bool is_copy;	 /* the snapshot is there, only the blob is missing */
+	int reservation; /* of the chain id; -EBADF: none */
 	int64_t needed; /* the worker waits for the blob's piece that begins here; -1: it does not */
 	bool is_fed;
 	struct worker worker;
@@ -113,6 +112,7 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 		*job = (struct job){ .layer = l,
 				     .is_copy = r > 0,
 				     .needed = -1,
+				     .reservation = -EBADF,
 				     .worker = { .control = -EBADF },
 				     .arena = { .budget = NOTES_BUDGET } };
 		job->parent = i > 0 ? rec->layers.v[i - 1].chain_id : NULL;
@@ -126,26 +126,19 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 /* Nobody else unpacks the chain id from now on. -EAGAIN: somebody does. */
 static int reserve(struct jobs *j, struct job *job, struct err *e)
 {
-	AUTO_FREE char *ref = str_printf(RESERVATION "%s-%s", j->w->ns, job->layer->chain_id);
-	struct err why = ERR_INIT;
-	int r = ref ? store_ingest_open(j->w->s, ref, false, &job->reservation, &why) : -ENOMEM;
+	AUTO_FREE char *name = str_printf("unpack %s %s", j->w->ns, job->layer->chain_id);
+	int fd = name ? store_reserve(j->w->s, name, e) : err_set(e, -ENOMEM, "out of memory");
 
-	if (r == -EBUSY)
-		return -EAGAIN;
-	if (r < 0)
-		*e = why;
-	return r;
-}
-
-static void release(struct job *job)
-{
-	store_ingest_abort(TAKE_PTR(job->reservation));
+	if (fd < 0)
+		return fd;
+	job->reservation = fd;
+	return 0;
 }
 
 /* 1: the snapshot is to be made by us; 0: it came meanwhile; -EAGAIN: another process makes it. */
 static int claim(struct jobs *j, struct job *job, struct err *e)
 {
-	int r = job->reservation ? 0 : reserve(j, job, e);
+	int r = job->reservation >= 0 ? 0 : reserve(j, job, e);
 
 	if (r < 0)
 		return r;
@@ -153,7 +146,7 @@ static int claim(struct jobs *j, struct job *job, struct err *e)
 	if (r < 0)
 		return r;
 	if (r > 0)
-		release(job);
+		fd_closep(&job->reservation);
 	return r == 0;
 }
 
@@ -357,7 +350,7 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 			*e = why;
 		return r;
 	}
-	release(job);
+	fd_closep(&job->reservation);
 	job->state = JOB_COMMITTED;
 	return 0;
 }
@@ -471,7 +464,7 @@ static void jobs_done(struct jobs *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		worker_stop(&j->v[i].worker);
-		release(&j->v[i]);
+		fd_closep(&j->v[i].reservation);
 		arena_done(&j->v[i].arena);
 		free(j->v[i].notes);
 	}

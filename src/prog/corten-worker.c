@@ -3,6 +3,7 @@
  * alone, with the descriptors of spec/worker_protocol.h.
  */
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -26,6 +27,8 @@ int main(int argc, char **argv)
 	int type;
 	socklen_t len = sizeof(type);
 
+	/* A heap for each thread would be room that the limits count. */
+	mallopt(M_ARENA_MAX, 1);
 	/* Names in archives are bytes to us, UTF-8 to libarchive; loaded before the sandbox closes. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)

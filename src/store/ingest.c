@@ -329,3 +329,24 @@ int store_ingest_commit(struct ingest *i, const char *ns, const char *digest, in
 	store_ingest_abort(i);
 	return 0;
 }
+
+/* ---- reservations ---- */
+
+/* A byte of one file, by the name's hash: two names on one byte only wait for each other. */
+int store_reserve(struct store *s, const char *name, struct err *e)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	char digest[DIGEST_TEXT_MAX], text[16];
+	AUTO_FD fd = openat(s->root_fd, "reservations", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			    0600);
+
+	if (fd < 0)
+		return err_sys(e, -errno, "open '%s/reservations'", s->root);
+	snprintf(text, sizeof(text), "%.12s", digest_hex(digest_of(name, strlen(name), digest)));
+	lock.l_start = (off_t)strtoll(text, NULL, 16);
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES
+			       ? -EAGAIN
+			       : err_sys(e, -errno, "reserve '%s'", name);
+	return TAKE_FD(fd);
+}

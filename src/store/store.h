@@ -6,6 +6,7 @@
  *	<root>/store.db            metadata; schema major.minor in PRAGMA user_version (minor only adds; a newer major is refused)
  *	<root>/blobs/sha256/<hex>  content, mode 0400, named only once whole and verified; its row says whether it is synced
  *	<root>/ingest/<ref>/       unfinished content, resumable
+ *	<root>/reservations        empty; byte ranges of it are locked by store_reserve
  *	<root>/snapshots/<n>/fs, work
  *	<root>/logs/<ns>/<id>/     containers' logs
  *	<root>/trash/              renamed here first, emptied by whoever comes with store_empty_trash
@@ -105,6 +106,12 @@ void store_ingest_close(struct ingest *i); /* leaves the data for a later resume
 
 /* One syncfs of the store's filesystem: everything written so far is durable. */
 int store_sync(struct store *s, struct err *e);
+
+/*
+ * Says to all processes that this one makes what `name` stands for, until the descriptor is closed or its owner dies;
+ * nothing is left of it on disk. fd, -EAGAIN: another one does; -errno.
+ */
+int store_reserve(struct store *s, const char *name, struct err *e);
 
 /* ---- images ---- */
 struct image_row {

@@ -7,22 +7,28 @@
 
 #define TICK_MS 100
 
+/* Called by the thread that reads ahead, too. */
 void blob_source_beat(struct blob_source *b)
 {
 	int64_t now = clock_mono_ms();
 
-	if (now - b->told_ms < TICK_MS)
-		return;
-	b->told_ms = now;
-	/* Nobody there: the next message that matters says so. */
-	(void)worker_msg_send(WORKER_CONTROL_FD, WORKER_PROGRESS, b->in_total, 0, NULL, 0, -EBADF);
+	pthread_mutex_lock(&b->lock);
+	if (now - b->told_ms >= TICK_MS) {
+		b->told_ms = now;
+		/* Nobody there: the next message that matters says so. */
+		(void)worker_msg_send(WORKER_CONTROL_FD, WORKER_PROGRESS, b->in_total, 0, NULL, 0,
+				      -EBADF);
+	}
+	pthread_mutex_unlock(&b->lock);
 }
 
 static void tick(void *data, uint64_t in_total)
 {
 	struct blob_source *b = data;
 
+	pthread_mutex_lock(&b->lock);
 	b->in_total = in_total;
+	pthread_mutex_unlock(&b->lock);
 	blob_source_beat(b);
 }
 
@@ -30,10 +36,13 @@ static int ask_piece(void *data, uint64_t in_total, struct err *e)
 {
 	AUTO_FREE char *payload = NULL;
 	AUTO_FD fd = -EBADF;
+	struct blob_source *b = data;
 	struct worker_msg m;
-	int r = worker_msg_send(WORKER_CONTROL_FD, WORKER_NEED_FD, in_total, 0, NULL, 0, -EBADF);
+	int r;
 
-	(void)data;
+	pthread_mutex_lock(&b->lock);
+	r = worker_msg_send(WORKER_CONTROL_FD, WORKER_NEED_FD, in_total, 0, NULL, 0, -EBADF);
+	pthread_mutex_unlock(&b->lock);
 	if (r == 0)
 		r = worker_msg_recv(WORKER_CONTROL_FD, &m, &payload, &fd);
 	if (r < 0)
@@ -52,7 +61,7 @@ int blob_source_open(struct blob_source *b, bool has_feed, int window_log_max, s
 					   .more = has_feed ? ask_piece : NULL,
 					   .more_data = b };
 
-	*b = (struct blob_source){ .in = NULL };
+	*b = (struct blob_source){ .lock = PTHREAD_MUTEX_INITIALIZER };
 	return inflate_open(WORKER_BLOB_FD, &o, &b->in, e);
 }
 

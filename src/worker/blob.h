@@ -3,6 +3,7 @@
  * A blob as the unpack and copy roles get it: what is there of it in WORKER_BLOB_FD, and the rest in pieces that are
  * asked for on the control channel (WORKER_HAS_FEED). Tells the parent how far it is. Safe after fork: no.
  */
+#include <pthread.h>
 #include <stdint.h>
 
 #include "worker/inflate.h"
@@ -10,7 +11,8 @@
 struct err;
 
 struct blob_source {
-	struct inflate *in; /* owned */
+	struct inflate *in;   /* owned */
+	pthread_mutex_t lock; /* of what follows, and of messages to the parent */
 	int64_t told_ms;
 	uint64_t in_total;
 };

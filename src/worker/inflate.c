@@ -1,6 +1,7 @@
 #include "worker/inflate.h"
 
 #define ZSTD_STATIC_LINKING_ONLY
+#include <assert.h>
 #include <stdlib.h>
 #include <zstd.h>
 #ifdef HAVE_ISAL
@@ -12,6 +13,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "spec/image.h"
+#include "worker/ahead.h"
 
 #define IN_SIZE ((size_t)256 << 10)
 #define OUT_SIZE ((size_t)256 << 10)
@@ -29,6 +31,7 @@ struct inflate {
 	bool is_end;
 	uint64_t in_total, out_total;
 	struct sha256 in_hash, out_hash;
+	struct ahead *ahead; /* or NULL */
 #ifdef HAVE_ISAL
 	struct inflate_state *gz;
 #else
@@ -290,7 +293,7 @@ static ssize_t next_plain(struct inflate *s, const void **ret, struct err *e)
 	return (ssize_t)n;
 }
 
-ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e)
+static ssize_t produce(struct inflate *s, const void **ret, struct err *e)
 {
 	ssize_t n;
 
@@ -309,6 +312,33 @@ ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e)
 	if (s->o.is_hashed && s->kind != LAYER_PLAIN)
 		sha256_update(&s->out_hash, *ret, (size_t)n);
 	return n;
+}
+
+/* Straight into the ring's block; what is not packed lies in the input's buffer. */
+static ssize_t fill_block(void *data, void *buf, struct err *e)
+{
+	struct inflate *s = data;
+	uint8_t *own = s->out;
+	const void *p;
+	ssize_t n;
+
+	s->out = buf;
+	n = produce(s, &p, e);
+	s->out = own;
+	if (n > 0 && p != buf)
+		memcpy(buf, p, (size_t)n);
+	return n;
+}
+
+int inflate_run_ahead(struct inflate *s, struct err *e)
+{
+	static_assert(OUT_SIZE <= AHEAD_BLOCK && IN_SIZE <= AHEAD_BLOCK, "a block holds a step");
+	return ahead_start(fill_block, s, &s->ahead, e);
+}
+
+ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e)
+{
+	return s->ahead ? ahead_next(s->ahead, ret, e) : produce(s, ret, e);
 }
 
 int inflate_drain(struct inflate *s, struct err *e)
@@ -359,7 +389,7 @@ int inflate_open(int fd, const struct inflate_options *o, struct inflate **ret, 
 
 void inflate_free(struct inflate *s)
 {
-	if (!s)
+	if (!s || !ahead_free(s->ahead))
 		return;
 	gzip_free(s);
 	ZSTD_freeDCtx(s->zstd);

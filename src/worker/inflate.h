@@ -40,6 +40,11 @@ static inline void inflate_freep(struct inflate **s)
 	inflate_free(*s);
 }
 #define AUTO_INFLATE __attribute__((cleanup(inflate_freep))) struct inflate *
+/*
+ * From here on a thread of its own reads, inflates and hashes ahead (worker/ahead.h), and calls `tick` and `more`. Not
+ * together with inflate_skip_all.
+ */
+int inflate_run_ahead(struct inflate *s, struct err *e);
 /* The next bytes, valid until the next call; 0 at the end, -errno. */
 ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e);
 /* Reads what is left, so that the hashes are of the whole. 0 or -errno. */

@@ -112,6 +112,13 @@ static const struct rule unpack_rules[] = {
 	{ SYS_fchownat, RULE_DIRFD },
 	{ SYS_fchmodat, RULE_DIRFD },
 	{ SYS_utimensat, RULE_DIRFD },
+	/* One thread that inflates (worker/ahead.h). */
+	{ SYS_clone, RULE_THREAD },
+	{ SYS_clone3, RULE_ABSENT },
+	{ SYS_set_robust_list, RULE_ANY },
+	{ SYS_rseq, RULE_ANY },
+	{ SYS_rt_sigprocmask, RULE_ANY },
+	{ SYS_rt_sigaction, RULE_ANY },
 };
 
 /*

@@ -37,6 +37,8 @@ static int unpack(int root_fd, uint64_t flags, struct err *e)
 	struct tree tree;
 	int r = blob_source_open(&source, flags & WORKER_HAS_FEED, ZSTD_WINDOW_LOG, e);
 
+	if (r == 0)
+		r = inflate_run_ahead(source.in, e);
 	if (r < 0)
 		return r;
 	tree_init(&tree, root_fd, flags & WORKER_HAS_LOWER);
