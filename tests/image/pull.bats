@@ -93,6 +93,33 @@ login() {
 	fails forever "the registry $HOST"
 }
 
+@test "a large layer comes in parts, each byte once" {
+	run -0 pull "$HOST/large"
+	[ "$(noise)" = 104857600 ]
+	cat "$LOG"
+	# Three parts; the last one has no end.
+	[ "$(grep -c 'bytes=0-33554431 ' "$LOG")" = 1 ]
+	[ "$(grep -c 'bytes=33554432-67108863 ' "$LOG")" = 1 ]
+	[ "$(grep -c 'bytes=67108864-' "$LOG")" = 1 ]
+	[ -z "$(ls "$CORTEN_ROOT/ingest")" ]
+}
+
+@test "a large layer of a registry without ranges" {
+	run -0 pull "$HOST/largewhole"
+	[ "$(noise)" = 104857600 ]
+	[ "$(grep -c '/blobs/' "$LOG")" -le 5 ]
+}
+
+@test "a large layer whose second part fails goes on there" {
+	run -1 pull "$HOST/largeonce"
+	[[ $output == *"denies access"* ]]
+	: >"$LOG"
+	touch "$LOG.go"
+	run -0 pull "$HOST/largeonce"
+	[ "$(noise)" = 104857600 ]
+	run -1 grep -q 'bytes=0-' "$LOG"
+}
+
 @test "what a failed pull has fetched is there for the next" {
 	run -1 pull "$HOST/once"
 	[[ $output == *"denies access"* ]]

@@ -8,8 +8,10 @@ line of LOG: method, path, Range, Authorization. Needs nothing but Python and ar
 """
 import argparse
 import base64
+import functools
 import http.server
 import json
+import os
 import random
 import socketserver
 import ssl
@@ -25,8 +27,8 @@ USER = "Basic " + base64.b64encode(b"user:secret").decode()
 TOKEN = "a-token"
 
 
-def make_image():
-    noise = random.Random(1).randbytes(LAYER_BYTES)
+def make_image(size):
+    noise = random.Random(1).randbytes(size)
     small = archives.tar(archives.folder("bin"), archives.entry("bin/sh", b"plain", mode=0o755))
     layers = [small, archives.tar(archives.entry("noise", noise))]
     oci = archives.Oci()
@@ -40,7 +42,9 @@ def make_image():
     return index, manifest, blobs, archives.sha256(layers[1])
 
 
-INDEX, MANIFEST, BLOBS, BIG = make_image()
+INDEX, MANIFEST, BLOBS, BIG = make_image(LAYER_BYTES)
+LARGE_BYTES = 100 << 20
+large_image = functools.cache(lambda: make_image(LARGE_BYTES))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -92,16 +96,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return BLOBS.get(name), archives.MANIFEST_TYPE if kind == "manifests" else "application/octet-stream"
 
     def plain(self, kind, name):
-        data, media_type = self.content(kind, name)
+        self.ranged(*self.content(kind, name))
+
+    def ranged(self, data, media_type):
         if data is None:
             return self.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
-        start = self.headers.get("Range")
-        if not start:
+        asked = self.headers.get("Range")
+        if not asked:
             return self.answer(200, data, Content_Type=media_type)
-        start = int(start[6:].rstrip("-"))
+        start, _, end = asked[6:].partition("-")
+        start, end = int(start), min(int(end or len(data)), len(data) - 1)
         if start >= len(data):
             return self.answer(416)
-        return self.answer(206, data[start:], Content_Range=f"bytes {start}-{len(data) - 1}/{len(data)}")
+        return self.answer(206, memoryview(data)[start:end + 1], Content_Range=f"bytes {start}-{end}/{len(data)}")
+
+    def do_large(self, kind, name, has_ranges=True):
+        index, _, blobs, _ = large_image()
+        if kind == "manifests" and name == "latest":
+            return self.answer(200, index, Content_Type=archives.INDEX_TYPE)
+        data, media_type = blobs.get(name), archives.MANIFEST_TYPE if kind == "manifests" else "application/octet-stream"
+        return self.ranged(data, media_type) if has_ranges else self.answer(200, data, Content_Type=media_type)
+
+    def do_largewhole(self, kind, name):
+        self.do_large(kind, name, has_ranges=False)
+
+    def do_largeonce(self, kind, name):
+        """The second part breaks, until somebody makes the file LOG.go."""
+        if "67108863" in self.headers.get("Range", "") and not os.path.exists(Handler.log + ".go"):
+            return self.answer(403)
+        self.do_large(kind, name)
 
     # ---- what goes wrong ----
 
@@ -137,7 +160,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_once(self, kind, name):
         """Breaks for good until somebody makes the file LOG.go."""
-        import os
         if name == BIG and not os.path.exists(Handler.log + ".go"):
             return self.cut(kind, name, True, times=1, step=LAYER_BYTES // 2) if self.count("once") == 1 \
                 else self.answer(403)
