@@ -67,6 +67,7 @@ static int exec_command(struct cli *c, const struct exec_options *o, char **args
 	AUTO_FD task_fd = -EBADF;
 	struct engine_container found;
 	struct err e = ERR_INIT;
+	uint16_t width = 0, height = 0;
 	const char *exec_id;
 	int code = 1, r;
 
@@ -74,6 +75,8 @@ static int exec_command(struct cli *c, const struct exec_options *o, char **args
 		return cli_failf(1, "the input device is not a TTY");
 	if (!cli_engine(c))
 		return 1;
+	if (o->is_tty && !o->is_detached)
+		tty_size(1, &width, &height);
 	r = engine_container_find(c->engine, args[0], &a, &found, &e);
 	if (r == 0)
 		r = engine_exec_create(c->engine, found.id,
@@ -85,6 +88,8 @@ static int exec_command(struct cli *c, const struct exec_options *o, char **args
 					       .is_terminal = o->is_tty,
 					       .has_stdin = o->is_interactive && !o->is_detached,
 					       .is_privileged = o->is_privileged,
+					       .rows = height,
+					       .columns = width,
 				       },
 				       &a, &exec_id, &task_fd, &e);
 	if (r < 0)

@@ -78,11 +78,16 @@ static int flush_out(struct session *s)
 	return 0;
 }
 
+static bool read_size(const struct session *s, struct attach_resize *ret)
+{
+	return s->o.is_terminal && tty_size(1, &ret->width, &ret->height) == 0;
+}
+
 static void send_size(struct session *s)
 {
 	struct attach_resize size;
 
-	if (s->o.is_terminal && tty_size(1, &size.width, &size.height) == 0)
+	if (read_size(s, &size))
 		queue_frame(s, ATTACH_RESIZE, &size, sizeof(size));
 }
 
@@ -109,6 +114,7 @@ int session_open(struct cli *c, const struct session_options *o, struct session 
 {
 	struct session *s = calloc(1, sizeof(*s));
 	unsigned int flags = ATTACH_FOREGROUND;
+	struct attach_resize size;
 	int r;
 
 	if (!s)
@@ -123,7 +129,8 @@ int session_open(struct cli *c, const struct session_options *o, struct session 
 	if (o->is_owner)
 		flags |= ATTACH_OWNER;
 	if (r == 0)
-		r = s->sock = attach_open(o->task_fd, o->exec_id, flags, e);
+		r = s->sock = attach_open(o->task_fd, o->exec_id, flags,
+					  read_size(s, &size) ? &size : NULL, e);
 	if (r >= 0 && (r = watch_signals(s)) < 0)
 		err_sys(e, r, "watch signals");
 	if (r < 0) {
@@ -331,10 +338,10 @@ int session_run(struct session *s, int *ret_status, bool *ret_detached, struct e
 	int r;
 
 	enter_raw(s);
+	/* Again, for a change before signals were watched. When the process has ended already nobody takes it, but
+	 * output and status still wait in the socket: the loop, not this, finds the end. */
 	send_size(s);
-	r = flush_out(s);
-	if (r >= 0)
-		r = loop(s, e);
+	r = loop(s, e);
 	leave_raw(s);
 	*ret_status = s->status;
 	*ret_detached = s->is_detached;

@@ -167,6 +167,7 @@ struct engine_exec_options {
 	char *const *env;
 	const char *workdir, *user;
 	bool is_terminal, has_stdin, is_privileged;
+	uint32_t rows, columns; /* of the terminal when the process starts; 0: none */
 };
 /* Registers a process in a running container; `ret_exec_id` is in the arena, `ret_task_fd` the caller's. */
 int engine_exec_create(struct engine *en, const char *id, const struct engine_exec_options *o,

@@ -88,7 +88,14 @@ static int build_process(struct engine *en, const struct loaded *l,
 		return err_set(e, -EINVAL, "spec of container '%s' has no process", l->row.id);
 	p->args = (struct json_strs){ (const char **)o->command, strv_len(o->command) };
 	p->terminal = o->is_terminal;
+	/* Not by a message to the shim: the runtime starts the process before the shim has its terminal. */
 	p->console_size = NULL;
+	if (o->is_terminal && (o->rows || o->columns)) {
+		p->console_size = arena_alloc(a, sizeof(*p->console_size));
+		if (!p->console_size)
+			return err_sys(e, -ENOMEM, "exec in container '%s'", l->row.id);
+		*p->console_size = (struct oci_console_size){ o->rows, o->columns };
+	}
 	if (o->workdir)
 		p->cwd = o->workdir;
 	if (o->is_terminal)

@@ -63,7 +63,37 @@ ssize_t attach_recv(int fd, enum attach_type *ret_type, void *buf)
 	return n;
 }
 
-int attach_open(int task_fd, const char *exec_id, unsigned int flags, struct err *e)
+/* Both frames in one write: the shim has taken the size before it answers the greeting. */
+static int send_hello(int fd, const struct attach_hello *hello, const struct attach_resize *size)
+{
+	struct {
+		struct attach_header head;
+		struct attach_hello hello;
+		struct attach_header size_head;
+		struct attach_resize size;
+	} m = { .hello = *hello };
+	size_t len = offsetof(typeof(m), size_head);
+	ssize_t n;
+
+	_Static_assert(sizeof(m) ==
+			       2 * sizeof(struct attach_header) + sizeof(*hello) + sizeof(*size),
+		       "frames follow each other without holes");
+	attach_header_put(&m.head, ATTACH_HELLO, sizeof(*hello));
+	if (size) {
+		attach_header_put(&m.size_head, ATTACH_RESIZE, sizeof(*size));
+		m.size = *size;
+		len = sizeof(m);
+	}
+	do {
+		n = send(fd, &m, len, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EPIPE ? -ECONNRESET : -errno;
+	return (size_t)n == len ? 0 : -ECONNRESET;
+}
+
+int attach_open(int task_fd, const char *exec_id, unsigned int flags,
+		const struct attach_resize *size, struct err *e)
 {
 	AUTO_FD fd = sock_connect_at(task_fd, "attach.sock", SOCK_STREAM);
 	AUTO_FREE char *buf = NULL;
@@ -81,7 +111,7 @@ int attach_open(int task_fd, const char *exec_id, unsigned int flags, struct err
 	buf = malloc(LIMIT_ATTACH_FRAME);
 	if (!buf)
 		return err_set(e, -ENOMEM, "attach: out of memory");
-	r = attach_send(fd, ATTACH_HELLO, &hello, sizeof(hello));
+	r = send_hello(fd, &hello, size);
 	if (r < 0)
 		return err_sys(e, r, "attach");
 	n = attach_recv(fd, &type, buf);

@@ -58,8 +58,12 @@ struct attach_header {
 	uint8_t len_be[4];
 };
 
-/* Connects, says hello, waits for ATTACH_READY. Returns the socket (blocking) or -errno. */
-int attach_open(int task_fd, const char *exec_id, unsigned int flags, struct err *e);
+/*
+ * Connects, says hello, waits for ATTACH_READY. With `size` the terminal has it when this returns: a process that is
+ * started afterwards never sees another one. Returns the socket (blocking) or -errno.
+ */
+int attach_open(int task_fd, const char *exec_id, unsigned int flags,
+		const struct attach_resize *size, struct err *e);
 /* Sends one frame whole (at most LIMIT_ATTACH_FRAME bytes). 0 or -errno. */
 int attach_send(int fd, enum attach_type type, const void *data, size_t len);
 /*

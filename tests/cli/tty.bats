@@ -122,6 +122,17 @@ teardown() { box_teardown; }
 	corten rm -f target
 }
 
+@test "-t: a client that is slow after the start loses neither the size nor a short process's output" {
+	command -v strace >/dev/null || skip "no strace"
+	background target
+	local c
+	for c in "exec -it target" "run --rm -it --network none box"; do
+		run -0 terminal --size 40x90 expect='40 90' exit=0 restored -- strace -o /dev/null \
+			-e inject=sendto,sendmsg:delay_enter=100ms "$CORTEN" $c stty size
+	done
+	corten rm -f target
+}
+
 @test "exec -t: the detach keys leave the process running" {
 	background target
 	run -0 terminal expect='# ' send='\x10\x11' exit=0 restored -- "$CORTEN" exec -it target sh

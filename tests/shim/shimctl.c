@@ -273,7 +273,7 @@ static int cmd_attach(struct args *a, struct err *e)
 
 	flags |= has_word(a, "background") ? 0 : ATTACH_FOREGROUND;
 	flags |= has_word(a, "owner") ? ATTACH_OWNER : 0;
-	fd = attach_open(a->dir, arg(a, 0), flags, e);
+	fd = attach_open(a->dir, arg(a, 0), flags, NULL, e);
 	if (fd < 0)
 		return fd;
 	if (has_word(a, "go"))
