@@ -10,7 +10,6 @@
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
 
-LAB_IMAGES=${CORTEN_LAB:-/var/cache/corten-lab}/images
 # pyenv's shims take ten times as long as the interpreter.
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
@@ -130,10 +129,6 @@ ends() {
 }
 
 terminal() { "$PYTHON" "$BATS_TEST_DIRNAME/terminal.py" "$@"; }
-
-need_lab_image() {
-	[ -f "$LAB_IMAGES/$1" ] || skip "no $1: run tests/lab/images.sh make"
-}
 
 # Processes of this instance: one line each, the program's name.
 instance_processes() {

@@ -5,7 +5,6 @@ load ../inventory/instance
 
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
-LAB_IMAGES=${CORTEN_LAB:-/var/cache/corten-lab}/images
 
 setup() {
 	instance_setup
@@ -143,7 +142,7 @@ refused() {
 
 @test "trees of other tools come out as they went in" {
 	for name in layers-umoci layers-buildah; do
-		[ -f "$LAB_IMAGES/$name.tar" ] || skip "no $name.tar: run tests/lab/images.sh make"
+		need_lab_image "$name.tar"
 		rm -rf "$CORTEN_ROOT"/*
 		"$CORTEN" load -i "$LAB_IMAGES/$name.tar"
 		mount_all
@@ -153,7 +152,7 @@ refused() {
 }
 
 @test "a Debian root comes out as GNU tar unpacks it" {
-	[ -f "$LAB_IMAGES/debian-skopeo-docker.tar" ] || skip "no debian-skopeo-docker.tar: run tests/lab/images.sh make"
+	need_lab_image debian-skopeo-docker.tar
 	"$CORTEN" load -i "$LAB_IMAGES/debian-skopeo-docker.tar"
 	mkdir "$INSTANCE/archive" "$INSTANCE/tar"
 	tar -C "$INSTANCE/archive" -xf "$LAB_IMAGES/debian-skopeo-docker.tar"

@@ -5,6 +5,14 @@
 #
 # A test that keeps something on purpose (a loaded image) calls instance_mark afterwards.
 
+# Images of other tools: the lab's, or those that ./check makes with what is installed.
+LAB_IMAGES=${CORTEN_LAB:-/var/cache/corten-lab}/images
+[ -f "$LAB_IMAGES/MANIFEST.tsv" ] || LAB_IMAGES=$(readlink -f "$BATS_TEST_DIRNAME/../..")/build/images
+
+need_lab_image() {
+	[ -f "$LAB_IMAGES/$1" ] || skip "no $1: run tests/lab/images.sh here build/images"
+}
+
 instance_setup() {
 	local top
 	top=$(readlink -f "$BATS_TEST_DIRNAME/../..")

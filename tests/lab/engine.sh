@@ -53,7 +53,7 @@ start_containerd() {
 # CAP_SYS_RESOURCE.
 start_docker() {
 	is_running containerd || start_one containerd
-	echo '{}' >"$engine_run/none.json"
+	echo "${ENGINE_DOCKER_CONFIG:-"{}"}" >"$engine_run/none.json"
 	launch docker dockerd --config-file "$engine_run/none.json" --data-root "$engine_dir/docker" \
 		--exec-root "$engine_run/docker" --pidfile "$engine_run/dockerd.pid" --host "unix://$docker_socket" \
 		--containerd "$containerd_socket" --cgroup-parent "/$engine_group" --group root \

@@ -1,13 +1,14 @@
 #!/bin/bash
 # Makes the test images once, by tools that are not ours, and says which tool made which.
-#   images.sh make    makes what is missing below the lab's cache and prints the manifest
-#   images.sh list    prints the manifest: file, reference inside, format, tool
+#   images.sh make      makes what is missing below the lab's cache and prints the manifest
+#   images.sh here DIR  makes what is missing in DIR by the tools of this machine, without lab and network
+#   images.sh list      prints the manifest: file, reference inside, format, tool
 #   images.sh path NAME | clean
-# Roots: busybox (static, all applets), debian (bookworm by debootstrap), layers (three small layers with whiteouts,
+# Roots: busybox (static, all applets), debian (bookworm by debootstrap, or hostroot.py), layers (three small layers with whiteouts,
 # an opaque folder, hard links, xattrs, devices, odd names; layers-*.tree is what must come out of them).
 set -eu
 . "$(dirname "$0")/lib.sh"
-work=/lab/work
+work=/lab/work images=/lab/images
 applets='sh ash cat cp echo env false grep head hostname id ip kill ln ls mkdir mknod mount mv nc ping ps pwd rm rmdir
 	sed seq sleep sort stat stty sync tail tar tee test touch true tty umount uname wc wget which whoami yes dd df find
 	awk md5sum sha256sum time timeout vi xargs nslookup httpd'
@@ -25,6 +26,29 @@ cmd_make() {
 	cmd_list
 }
 
+# In namespaces of its own: whatever ends this ends the engines, and nothing of the machine's is seen or changed.
+cmd_here() {
+	need_root
+	[ -n "$arg" ] || die "here: a folder is missing"
+	mkdir -p "$arg"
+	exec 9>"$arg/make.lock"
+	flock 9
+	unshare --mount --net --pid --fork --kill-child --mount-proc -- "$0" here-inside "$(readlink -f "$arg")" 9>&-
+}
+
+cmd_here_inside() {
+	images=$arg
+	work=$(mktemp -d "$arg/work.XXXXXX")
+	trap 'rm -rf --one-file-system "$work"' EXIT
+	mount -t tmpfs tmpfs /run
+	export ENGINE_DIR=$work/engine ENGINE_RUN=/run/engine
+	# Debian 12's docker keeps a key below /etc unless told otherwise; newer ones know neither key nor setting.
+	case $(docker --version 2>/dev/null) in
+	*' 20.'*) export ENGINE_DOCKER_CONFIG="{\"deprecated-key-path\":\"$work/docker-key.json\"}" ;;
+	esac
+	make_all
+}
+
 cmd_list() {
 	[ -f "$lab_images/MANIFEST.tsv" ] || die "no images in $lab_images: run '$0 make'"
 	column -t -s $'\t' "$lab_images/MANIFEST.tsv"
@@ -34,9 +58,20 @@ cmd_list() {
 
 row() { printf '%s\t%s\t%s\t%s\n' "$@" >>$work/MANIFEST.tsv; }
 
+# A client without its daemon makes nothing.
+has_tool() {
+	local p programs=$1
+	[ "$1" != docker ] || programs='docker dockerd containerd'
+	for p in $programs; do command -v "$p" >/dev/null || return; done
+}
+
 # once FILE REFERENCE FORMAT TOOL CMD...: CMD writes FILE.part; a killed run leaves no half file under the name.
 once() {
-	local file=/lab/images/$1
+	local file=$images/$1
+	if ! has_tool "${4%% *}"; then
+		say "no ${4%% *} here, so no $1"
+		return 0
+	fi
 	row "$1" "$2" "$3" "$4"
 	shift 4
 	[ ! -e "$file" ] || return 0
@@ -58,6 +93,10 @@ make_busybox_root() {
 }
 
 make_debian_root() {
+	if [ ! -d /lab/bookworm ]; then
+		"$lab_here/hostroot.py" $work/debian.tar
+		return
+	fi
 	tar -C /lab/bookworm --numeric-owner --sort=name --one-file-system --exclude='./var/cache/apt/*' \
 		--exclude='./var/lib/apt/lists/*' --exclude='./var/log/*' --exclude='./proc/*' --exclude='./sys/*' \
 		-cf $work/debian.tar .
@@ -68,9 +107,13 @@ docker_archive() {
 	docker save -o "$3" "$2"
 }
 
-docker_archive_of_two() { docker save -o "$1" busybox:latest busybox:again; }
-skopeo_copy() { skopeo --insecure-policy copy "docker-archive:$1" "$2:$4:$3"; }
-skopeo_zstd() { skopeo --insecure-policy copy --dest-compress-format zstd "docker-archive:$1" "oci-archive:$3:$2"; }
+docker_archive_of_two() {
+	docker load -q -i "$images/busybox-docker.tar"
+	docker tag busybox:latest busybox:again
+	docker save -o "$1" busybox:latest busybox:again
+}
+skopeo_copy() { skopeo --insecure-policy copy "$1" "$2:$4:$3"; }
+skopeo_zstd() { skopeo --insecure-policy copy --dest-compress-format zstd "$1" "oci-archive:$3:$2"; }
 podman_archive() {
 	podman load -q -i "$1"
 	podman save -q --format docker-archive -o "$3" "$2"
@@ -102,6 +145,11 @@ umoci_archive() {
 # ---- the image of three layers ----
 
 set_xattr() { python3 -c 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3]))' "$@"; }
+
+# Whole seconds, the layer's number: Go's tar writer rounds up what tree.py cuts. Times of old or of the far future stay.
+set_times() {
+	find "$1" -mindepth 1 -newermt @1700000003 ! -newermt @4000000000 -exec touch -h -d "@170000000$2" {} +
+}
 
 layer_1() {
 	local r=$1 long
@@ -166,7 +214,8 @@ layers_buildah() {
 	for n in 1 2 3; do
 		c=$(buildah from "$image")
 		layer_$n "$(buildah mount "$c")"
-		[ $n != 3 ] || python3 "$lab_here/tree.py" "$(buildah mount "$c")" >/lab/images/layers-buildah.tree
+		set_times "$(buildah mount "$c")" $n
+		[ $n != 3 ] || python3 "$lab_here/tree.py" "$(buildah mount "$c")" >"$images/layers-buildah.tree"
 		buildah umount "$c"
 		image=localhost/layers:$n
 		buildah config --cmd /bin/sh "$c"
@@ -183,60 +232,79 @@ layers_umoci() {
 	umoci unpack --image "$layout:latest" "$bundle"
 	for n in 1 2 3; do
 		layer_$n "$bundle/rootfs"
+		set_times "$bundle/rootfs" $n
 		umoci repack --refresh-bundle --image "$layout:latest" "$bundle"
 	done
-	python3 "$lab_here/tree.py" "$bundle/rootfs" >/lab/images/layers-umoci.tree
+	python3 "$lab_here/tree.py" "$bundle/rootfs" >"$images/layers-umoci.tree"
 	umoci config --image "$layout:latest" --config.cmd /bin/sh
 	umoci gc --layout "$layout"
 	tar -C "$layout" -cf "$1" .
 }
 
 cmd_inside() {
-	local name tag
 	[ -n "${CORTEN_IN_LAB:-}" ] || die "only within the lab: use '$0 make'"
 	mkdir -p $work
+	make_all
+}
+
+make_all() {
+	local name tag
 	row FILE REFERENCE FORMAT TOOL
-	"$lab_here/engine.sh" start docker podman
+	for name in docker podman; do
+		! has_tool $name || "$lab_here/engine.sh" start $name
+	done
 	eval "$("$lab_here/engine.sh" env)"
 	make_busybox_root
-	if [ ! -e /lab/images/debian-docker.tar ] || [ ! -e /lab/images/debian-buildah.tar ] ||
-		[ ! -e /lab/images/debian-umoci.tar ]; then make_debian_root; fi
-	cp $work/busybox.tar /lab/images/busybox-root.tar
+	if [ ! -e "$images/debian-docker.tar" ] || [ ! -e "$images/debian-buildah.tar" ] ||
+		[ ! -e "$images/debian-umoci.tar" ]; then make_debian_root; fi
+	cp $work/busybox.tar "$images/busybox-root.tar"
 	for name in busybox debian; do
 		tag=latest
 		[ $name = busybox ] || tag=bookworm
 		images_of $name $tag
 	done
-	docker load -q -i /lab/images/busybox-docker.tar
-	docker tag busybox:latest busybox:again
 	once busybox-two-tags.tar 'busybox:latest busybox:again' docker-archive "docker save" docker_archive_of_two
 	once busybox-zstd.tar docker.io/library/busybox:zstd oci-archive "skopeo copy, zstd layers" \
-		skopeo_zstd /lab/images/busybox-docker.tar docker.io/library/busybox:zstd
+		skopeo_zstd "$(any_of busybox)" docker.io/library/busybox:zstd
 	once layers-buildah.tar localhost/layers:latest oci-archive "buildah commit, push" layers_buildah
 	once layers-umoci.tar latest oci-layout-tar "umoci repack" layers_umoci
 	row layers-buildah.tree - listing "tree.py on the root before the last commit"
 	row layers-umoci.tree - listing "tree.py on the root before the last repack"
 	row busybox-root.tar - root "tar"
-	mv $work/MANIFEST.tsv /lab/images/MANIFEST.tsv.part
-	mv /lab/images/MANIFEST.tsv.part /lab/images/MANIFEST.tsv
+	mv $work/MANIFEST.tsv "$images/MANIFEST.tsv.part"
+	mv "$images/MANIFEST.tsv.part" "$images/MANIFEST.tsv"
 	"$lab_here/engine.sh" stop
+}
+
+# any_of NAME: where skopeo copies from, docker's where there is docker.
+any_of() {
+	if [ -e "$images/$1-docker.tar" ]; then
+		echo "docker-archive:$images/$1-docker.tar"
+	else
+		echo "oci-archive:$images/$1-buildah.tar"
+	fi
 }
 
 # images_of NAME TAG: the same root by every tool.
 images_of() {
-	local n=$1 ref=$1:$2 full=docker.io/library/$1:$2 d=/lab/images/$1-docker.tar
+	local n=$1 ref=$1:$2 full=docker.io/library/$1:$2 from
 	once "$n-docker.tar" "$ref" docker-archive "docker import, save" docker_archive "$n" "$ref"
-	once "$n-skopeo-docker.tar" "$full" docker-archive "skopeo copy" skopeo_copy "$d" docker-archive "$full"
-	once "$n-oci.tar" "$full" oci-archive "skopeo copy" skopeo_copy "$d" oci-archive "$full"
-	once "$n-podman.tar" "$full" docker-archive "podman save" podman_archive "$d" "$full"
 	once "$n-buildah.tar" "localhost/$ref" oci-archive "buildah commit, push" buildah_archive "$n" "localhost/$ref"
+	from=$(any_of "$n")
+	once "$n-skopeo-docker.tar" "$full" docker-archive "skopeo copy" skopeo_copy "$from" docker-archive "$full"
+	once "$n-oci.tar" "$full" oci-archive "skopeo copy" skopeo_copy "$from" oci-archive "$full"
+	# Nobody needs the large one of podman but in the lab.
+	[ "$n" = debian ] && [ "$images" != /lab/images ] ||
+		once "$n-podman.tar" "$full" docker-archive "podman save" \
+			podman_archive "$images/$n-skopeo-docker.tar" "$full"
 	once "$n-umoci.tar" latest oci-layout-tar "umoci repack" umoci_archive "$n"
 }
 
-verb=${1:-}
+verb=${1:-} arg=${2:-}
 case $verb in
-make|list|inside) "cmd_$verb" ;;
-path) printf '%s\n' "$lab_images/$2" ;;
+make|list|inside|here) "cmd_$verb" ;;
+here-inside) cmd_here_inside ;;
+path) printf '%s\n' "$lab_images/$arg" ;;
 clean) need_root; rm -rf --one-file-system "$lab_images" "$lab_dir/bookworm" ;;
-*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
