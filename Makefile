@@ -1,9 +1,10 @@
-# A thin front to meson and ninja. Nothing here needs root but bench, faults and check.
+# A thin front to meson and ninja. Nothing here needs root but bench, faults, powercut and check.
 #
 #   make                                 build; programs lie in build/bin/
 #   make install PREFIX=/usr DESTDIR=/x  install (PREFIX defaults to /usr/local)
 #   make test                            unit tests
 #   make check | bench | faults | fuzz   the whole test run, benchmarks, fault sweeps, fuzzing
+#   make powercut                        200 power cuts
 #   make clean                           remove build/
 #
 # CC and CFLAGS are the compiler's; another CC than last time makes build/ anew.
@@ -15,7 +16,7 @@ export CC
 wanted_cc := $(CC)
 endif
 
-.PHONY: all install test check bench faults fuzz clean
+.PHONY: all install test check bench faults powercut fuzz clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -50,6 +51,9 @@ bench: all
 
 faults: all
 	tests/faults/sweep.sh --all
+
+powercut: all
+	POWERCUT_POINTS=40 bats --tap tests/powercut
 
 fuzz:
 	tools/fuzz

@@ -141,10 +141,13 @@ static int check_name(const struct removal *m, const char *name, struct err *e)
 	return err_set(e, -ENOENT, "No such image: %s", m->what);
 }
 
+/* Durable: what was told to be gone does not come back with the power. */
 static int remove_in_transaction(struct removal *m, const char *name, struct err *e)
 {
-	int r = store_begin(m->s, e);
+	int r = store_set_durable(m->s, true, e);
 
+	if (r == 0)
+		r = store_begin(m->s, e);
 	if (r < 0)
 		return r;
 	r = list_names(m, e);
@@ -173,6 +176,7 @@ int image_remove(struct store *s, const char *ns, const char *what, bool force, 
 		return r;
 	m.is_by_name = name != NULL;
 	r = remove_in_transaction(&m, name, e);
+	(void)store_set_durable(s, false, NULL);
 	if (r < 0)
 		return r;
 	*ret = m.out;

@@ -143,6 +143,15 @@ static int mark_in_read(struct gc *g)
 	return r < 0 ? r : MIN(end, 0);
 }
 
+/*
+ * A power cut must not bring a row back whose file is gone: its blob or snapshot would count as whole. Files go
+ * after the commit, so it is the commit that has to be on disk.
+ */
+static int be_durable(struct gc *g, const struct sweep *w)
+{
+	return w->n > 0 ? store_set_durable(g->s, true, g->e) : 0;
+}
+
 static int collect(struct gc *g, struct gc_stats *stats)
 {
 	struct sweep w;
@@ -150,6 +159,8 @@ static int collect(struct gc *g, struct gc_stats *stats)
 
 	if (r >= 0)
 		r = list_garbage(g, &w);
+	if (r >= 0)
+		r = be_durable(g, &w);
 	while (r == 0)
 		r = sweep_batch(g, &w, stats);
 	return r;
@@ -159,8 +170,10 @@ static int collect(struct gc *g, struct gc_stats *stats)
 static int collect_locked(struct gc *g, struct gc_stats *stats)
 {
 	struct sweep w;
-	int r = store_begin(g->s, g->e);
+	int r = store_set_durable(g->s, true, g->e);
 
+	if (r >= 0)
+		r = store_begin(g->s, g->e);
 	if (r < 0)
 		return r;
 	r = gc_mark(g);
@@ -207,6 +220,7 @@ static int one_try(struct store *s, bool is_last, struct gc_stats *stats, struct
 
 int store_gc(struct store *s, struct gc_stats *ret, struct err *e)
 {
+	bool was_durable = s->is_durable;
 	struct gc_stats stats = { 0 };
 	int r = -ESTALE;
 
@@ -214,6 +228,7 @@ int store_gc(struct store *s, struct gc_stats *ret, struct err *e)
 		return err_set(e, -EBUSY, "gc cannot run inside a transaction");
 	for (int i = 1; i <= GC_TRIES && r == -ESTALE; i++)
 		r = one_try(s, i == GC_TRIES, &stats, e);
+	(void)store_set_durable(s, was_durable, NULL);
 	if (r >= 0)
 		r = gc_files(s, &stats, e);
 	if (r < 0)

@@ -75,6 +75,23 @@ TEST(what_nothing_refers_to_goes)
 	CHECK_OK(store_empty_trash(s, E));
 }
 
+/* A row that came back after a power cut would name a file that is gone. */
+TEST(what_goes_is_gone_for_good_and_nothing_costs_nothing)
+{
+	struct store *s = fixture_open();
+	uint64_t before;
+
+	layer(s, "a", NULL, NULL);
+	before = store_sync_count(s);
+	CHECK_OK(store_gc(s, &stats, E));
+	CHECK_EQ(stats.snapshots, 1);
+	CHECK(store_sync_count(s) > before);
+	CHECK(!s->is_durable);
+	before = store_sync_count(s);
+	CHECK_OK(store_gc(s, &stats, E));
+	CHECK_EQ(store_sync_count(s), before);
+}
+
 TEST(an_image_keeps_what_labels_and_its_record_name)
 {
 	struct store *s = fixture_open();
