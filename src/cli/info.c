@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "store/store.h"
 
 /* ---- inspect ---- */
 struct inspect_options {
@@ -155,8 +156,8 @@ static int info_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	printf(" Containers: %lld\n  Running: %lld\n  Paused: %lld\n  Stopped: %lld\n Images: %lld\n",
 	       (long long)i.containers, (long long)i.running, (long long)i.paused,
 	       (long long)i.stopped, (long long)i.images);
-	printf(" Version: %s\n Storage Driver: overlayfs\n Logging Driver: json-file\n",
-	       CORTEN_VERSION);
+	printf(" Version: %s\n Storage Driver: %s\n Logging Driver: json-file\n", CORTEN_VERSION,
+	       store_snapshotter(engine_store(c->engine)));
 	printf(" Cgroup Driver: cgroupfs\n Cgroup Mode: %s\n Default Runtime: corten-runtime\n",
 	       i.cgroup_mode);
 	puts(" Security Options:");

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 
 struct globals {
-	const char *root, *state, *ns, *host, *log_level;
+	const char *root, *state, *ns, *host, *log_level, *snapshotter;
 	bool is_debug, is_version;
 };
 
@@ -25,6 +25,9 @@ static const struct opt global_rows[] = {
 	  "Folder of images and containers", "CORTEN_ROOT" },
 	{ "state", 0, OPT_STR, 0, offsetof(struct globals, state), "dir", "Folder of running tasks",
 	  "CORTEN_STATE" },
+	{ "storage-driver", 's', OPT_STR, 0, offsetof(struct globals, snapshotter), "string",
+	  "Snapshotter of a new root folder: overlayfs, or native where overlays are refused",
+	  "CORTEN_SNAPSHOTTER" },
 	{ "version", 'v', OPT_BOOL, 0, offsetof(struct globals, is_version), NULL,
 	  "Print the version and quit", NULL },
 	OPT_END,
@@ -274,7 +277,9 @@ int cli_main(int argc, char **argv)
 	code = set_log(&g);
 	if (code)
 		return code;
-	c.options = (struct engine_options){ .root = g.root, .state = g.state, .ns = g.ns };
+	c.options = (struct engine_options){
+		.root = g.root, .state = g.state, .ns = g.ns, .snapshotter = g.snapshotter
+	};
 	c.is_debug = g.is_debug;
 	code = dispatch(&c, argc - first, argv + first);
 	engine_close(c.engine);

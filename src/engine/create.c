@@ -328,7 +328,7 @@ int engine_container_create(struct engine *en, const struct engine_create_option
 		.name = o->name,
 		.image = o->image,
 		.runtime = "io.containerd.runc.v2",
-		.snapshotter = "overlayfs",
+		.snapshotter = store_snapshotter(en->store),
 		.created_ns = clock_wall_ns(),
 	};
 	c.row.updated_ns = c.row.created_ns;

@@ -101,7 +101,9 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	if (!en->root || !en->state || !en->ns)
 		r = err_sys(e, -ENOMEM, "open");
 	if (r == 0)
-		r = store_open(en->root, &en->store, e);
+		r = store_open_as(en->root,
+				  o->snapshotter && *o->snapshotter ? o->snapshotter : NULL,
+				  &en->store, e);
 	if (r == 0)
 		r = store_namespace_ensure(en->store, en->ns, e);
 	if (r == 0)

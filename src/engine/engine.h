@@ -31,9 +31,10 @@ struct store;
 struct engine;
 
 struct engine_options {
-	const char *root;  /* NULL: /var/lib/corten */
-	const char *state; /* NULL: /run/corten */
-	const char *ns;	   /* NULL: "default" */
+	const char *root;	 /* NULL: /var/lib/corten */
+	const char *state;	 /* NULL: /run/corten */
+	const char *ns;		 /* NULL: "default" */
+	const char *snapshotter; /* NULL: the store's own (store_open_as) */
 };
 
 int engine_open(const struct engine_options *o, struct engine **ret, struct err *e);

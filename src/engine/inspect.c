@@ -164,9 +164,10 @@ static void put_graph_driver(struct engine *en, struct json_writer *w, const str
 	struct snapshot_mounts m;
 
 	json_begin_object(w, "GraphDriver");
-	json_put_str(w, "Name", "overlayfs");
+	json_put_str(w, "Name", store_snapshotter(en->store));
 	json_begin_object(w, "Data");
-	if (l->row.snapshot_key &&
+	/* A bind has none of these, and asking for it may copy a whole image. */
+	if (l->row.snapshot_key && store_snapshot_can_stack(en->store) &&
 	    store_snapshot_mounts(en->store, en->ns, l->row.snapshot_key, a, &m, NULL) == 0) {
 		for (size_t i = 0; i < m.options.n; i++)
 			for (size_t k = 0; k < ARRAY_LEN(keys); k++)
@@ -223,7 +224,7 @@ int engine_container_inspect(struct engine *en, const char *what, struct strbuf 
 
 	json_put_str(&w, "Name", name ? name : "");
 	json_put_i64(&w, "RestartCount", 0);
-	json_put_str(&w, "Driver", "overlayfs");
+	json_put_str(&w, "Driver", store_snapshotter(en->store));
 	json_put_str(&w, "Platform", "linux");
 	json_put_str(&w, "MountLabel", "");
 	json_put_str(&w, "ProcessLabel", "");

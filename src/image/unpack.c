@@ -100,7 +100,8 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 	for (size_t i = 0; i < rec->layers.n; i++) {
 		const struct image_layer *l = &rec->layers.v[i];
 		struct job *job;
-		int r = store_lease_add(w->s, w->ns, w->id, "snapshots/overlayfs", l->chain_id, e);
+		int r = store_lease_add(w->s, w->ns, w->id, store_snapshot_type(w->s), l->chain_id,
+					e);
 
 		if (r == 0)
 			r = has_snapshot(w->s, w->ns, l->chain_id, e);
@@ -122,6 +123,14 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 }
 
 /* ---- one job ---- */
+
+/* What the worker is told of the layers below: beside this one, in its folder already, or none. */
+static uint64_t lower_flags(const struct jobs *j, const struct job *job)
+{
+	if (!job->parent)
+		return 0;
+	return store_snapshot_can_stack(j->w->s) ? WORKER_HAS_LOWER : WORKER_APPLY;
+}
 
 /* Nobody else unpacks the chain id from now on. -EAGAIN: somebody does. */
 static int reserve(struct jobs *j, struct job *job, struct err *e)
@@ -161,7 +170,7 @@ static int open_blob(struct jobs *j, struct job *job, struct err *e)
 static int run_worker(struct jobs *j, struct job *job, int blob, int fs, struct err *e)
 {
 	const struct spawn_fd fds[] = { { blob, WORKER_BLOB_FD }, { fs, WORKER_ROOT_FD } };
-	uint64_t flags = (job->parent ? WORKER_HAS_LOWER : 0) | (job->is_fed ? WORKER_HAS_FEED : 0);
+	uint64_t flags = lower_flags(j, job) | (job->is_fed ? WORKER_HAS_FEED : 0);
 	int r = worker_start(job->is_copy ? "copy" : "unpack", fds, job->is_copy ? 1 : 2,
 			     &job->worker, e);
 
@@ -178,7 +187,8 @@ static int start_unpack(struct jobs *j, struct job *job, int blob, struct err *e
 	struct image_work *w = j->w;
 	struct snapshot_mounts mounts;
 	AUTO_FD fs = -EBADF;
-	int r = store_snapshot_prepare(w->s, w->ns, job->key, NULL, SNAPSHOT_ACTIVE, NULL, &a,
+	const char *parent = lower_flags(j, job) == WORKER_APPLY ? job->parent : NULL;
+	int r = store_snapshot_prepare(w->s, w->ns, job->key, parent, SNAPSHOT_ACTIVE, NULL, &a,
 				       &mounts, e);
 
 	if (r < 0)
@@ -337,7 +347,7 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 		job->state = JOB_COMMITTED;
 		return 0;
 	}
-	if (job->parent)
+	if (lower_flags(j, job) == WORKER_HAS_LOWER)
 		r = store_snapshot_stack(w->s, w->ns, job->key, job->parent, &why);
 	if (r == 0)
 		r = apply_notes(j, job, &why);
@@ -362,11 +372,24 @@ static int failed(const struct job *job, int r, struct err *e)
 	return err_wrap(e, r, "layer %.19s", job->layer->digest);
 }
 
+/* A layer that is not stacked needs the one below it. Parents come first in the list. */
+static bool can_start(const struct jobs *j, const struct job *job)
+{
+	if (job->state != JOB_WAITING)
+		return false;
+	if (lower_flags(j, job) != WORKER_APPLY)
+		return true;
+	for (const struct job *below = j->v; below < job; below++)
+		if (streq(below->layer->chain_id, job->parent))
+			return below->state == JOB_COMMITTED;
+	return true;
+}
+
 static int start_some(struct jobs *j, struct err *e)
 {
 	j->is_waiting = false;
 	for (size_t i = 0; i < j->n && j->running < j->running_max; i++) {
-		int r = j->v[i].state == JOB_WAITING ? start_job(j, &j->v[i], e) : 0;
+		int r = can_start(j, &j->v[i]) ? start_job(j, &j->v[i], e) : 0;
 
 		if (r < 0 && r != -EAGAIN)
 			return failed(&j->v[i], r, e);

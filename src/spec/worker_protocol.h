@@ -22,7 +22,7 @@ struct err;
 enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
-		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_… flags;
+		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_…, WORKER_APPLY;
 		      fetch: fetch_setup_table's JSON */
 	WORKER_FD, /* parse: a: index; a writable file goes with it. unpack, copy: the piece that was asked for, to be
 		      read to its end; without a descriptor the blob is whole */
@@ -30,7 +30,7 @@ enum worker_msg_type {
 			    repository; where the bytes go goes with it: a file, or a stream (WORKER_GET_STREAM) */
 	WORKER_DOCUMENT, /* manifest: payload: digest NUL media type NUL text */
 	/* from the worker */
-	WORKER_NEED_FD,	 /* parse: a: index; unpack, copy: a: bytes of the blob so far; the answer is WORKER_FD */
+	WORKER_NEED_FD, /* parse: a: index; unpack, copy: a: bytes of the blob so far; the answer is WORKER_FD */
 	WORKER_ENTRY,	 /* a: index, b: size, payload: digest; the file is complete */
 	WORKER_PROGRESS, /* a: bytes of input done */
 	WORKER_IMAGE,	 /* payload: image_offer_table's JSON */
@@ -45,7 +45,10 @@ enum worker_msg_type {
 	WORKER_MSG_TYPES,
 };
 
+/* Layers below lie beside this one: whiteouts become an overlay's marks. */
 #define WORKER_HAS_LOWER 1
+/* The folder is a copy of the layers below: whiteouts remove. */
+#define WORKER_APPLY 4
 /*
  * The blob is not whole: what WORKER_BLOB_FD lacks comes in pieces, in order, and is added to it (O_RDWR). So the
  * blob is written by a role without a network.

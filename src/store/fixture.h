@@ -16,6 +16,8 @@ static struct store *fixture_store;
 static struct arena fixture_arena;
 static struct err fixture_err;
 static pid_t fixture_pid;
+/* What tests of overlays and of the rest of the store look at; the conformance test has others. */
+static const char *fixture_kind = "overlayfs";
 
 #define NS "default"
 #define E (&fixture_err)
@@ -52,7 +54,7 @@ static inline void fixture_done(void)
 static inline struct store *fixture_reopen(void)
 {
 	store_close(TAKE_PTR(fixture_store));
-	CHECK_OK(store_open(fixture_root, &fixture_store, E));
+	CHECK_OK(store_open_as(fixture_root, fixture_kind, &fixture_store, E));
 	return fixture_store;
 }
 

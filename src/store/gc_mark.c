@@ -9,7 +9,6 @@
 #include "store/gc.h"
 
 #define LABEL_PREFIX "containerd.io/gc."
-#define SNAPSHOTTER "overlayfs"
 
 /* ---- nodes ---- */
 
@@ -99,7 +98,7 @@ static void mark(struct gc *g, struct node *n)
 }
 
 /*
- * The node that a label "containerd.io/gc.<what>" names: content[.x], image[.x], snapshot.overlayfs[/x].
+ * The node that a label "containerd.io/gc.<what>" names: content[.x], image[.x], snapshot.<snapshotter>[/x].
  * NULL when it names something that is not here.
  */
 static struct node *label_node(struct gc *g, const char *ns, const char *what, const char *value)
@@ -110,12 +109,15 @@ static struct node *label_node(struct gc *g, const char *ns, const char *what, c
 	} rows[] = {
 		{ "content", NODE_CONTENT },
 		{ "image", NODE_IMAGE },
-		{ "snapshot." SNAPSHOTTER, NODE_SNAPSHOT },
+		{ "snapshot.", NODE_SNAPSHOT },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *rest = str_skip(what, rows[i].prefix);
 
+		/* Of another snapshotter: not here. */
+		if (rest && rows[i].kind == NODE_SNAPSHOT)
+			rest = str_skip(rest, store_snapshotter(g->s));
 		if (rest && (!*rest || *rest == '.' || *rest == '/'))
 			return find(g, rows[i].kind, ns, value);
 	}
@@ -259,7 +261,7 @@ static int mark_containers(struct gc *g)
 	int r = db_list(g->s, sql, ARGS(), read_container, sizeof(*v), &g->a, &v, &n, g->e);
 
 	for (size_t i = 0; i < n && r >= 0; i++) {
-		if (!*v[i].snapshotter || streq(v[i].snapshotter, SNAPSHOTTER))
+		if (!*v[i].snapshotter || streq(v[i].snapshotter, store_snapshotter(g->s)))
 			mark(g, find(g, NODE_SNAPSHOT, v[i].ns, v[i].key));
 		mark_labels(g, v[i].ns, &v[i].labels);
 	}

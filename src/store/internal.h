@@ -51,8 +51,10 @@ struct vfs_table {
 	struct store *s;
 };
 
+struct snapshotter;
 struct store {
 	sqlite3 *db;
+	const struct snapshotter *snapshotter;
 	char *root; /* absolute, without links */
 	int root_fd;
 	unsigned int depth; /* of open transactions */

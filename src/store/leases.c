@@ -53,7 +53,7 @@ int store_lease_add(struct store *s, const char *ns, const char *id, const char 
 
 	if (r >= 0)
 		r = check_key("lease resource", resource, e);
-	if (r >= 0 && !streq(type, "content") && !streq(type, "snapshots/overlayfs"))
+	if (r >= 0 && !streq(type, "content") && !streq(type, store_snapshot_type(s)))
 		r = err_set(e, -EOPNOTSUPP, "lease resource type \"%s\" is not supported", type);
 	if (r >= 0)
 		r = store_begin(s, e);

@@ -1,5 +1,5 @@
 /* What a snapshot is mounted from: a bind of one folder, or an overlay of the chain below it. */
-#include "store/internal.h"
+#include "store/snapshotter.h"
 
 static void add_opt(struct json_strs *list, const char *text, int *r)
 {
@@ -14,8 +14,8 @@ static const char *folder(struct store *s, struct arena *a, int64_t id, const ch
 	return arena_printf(a, "%s%s/snapshots/%lld/%s", prefix, s->root, (long long)id, name);
 }
 
-static int bind_mount(struct store *s, struct arena *a, int64_t id, bool is_rw,
-		      struct snapshot_mounts *ret)
+int mount_bind(struct store *s, struct arena *a, int64_t id, bool is_rw,
+	       struct snapshot_mounts *ret)
 {
 	int r = 0;
 
@@ -42,8 +42,8 @@ static const char *join_lowers(struct arena *a, const struct json_strs *lowers)
 	return strbuf_ok(&out) < 0 ? NULL : arena_strndup(a, out.p, out.len);
 }
 
-static int overlay_mount(struct store *s, struct arena *a, const struct snapshot_info *info,
-			 struct snapshot_mounts *ret)
+int mount_overlay(struct store *s, const struct snapshot_place *p, struct arena *a,
+		  struct snapshot_mounts *ret)
 {
 	int r = 0;
 
@@ -54,9 +54,9 @@ static int overlay_mount(struct store *s, struct arena *a, const struct snapshot
 		return -ENOMEM;
 	/* An upper folder may be mounted again after a crash left its old mount somewhere. */
 	add_opt(&ret->options, "index=off", &r);
-	if (info->kind == SNAPSHOT_ACTIVE) {
-		add_opt(&ret->options, folder(s, a, info->id, "workdir=", "work"), &r);
-		add_opt(&ret->options, folder(s, a, info->id, "upperdir=", "fs"), &r);
+	if (p->kind == SNAPSHOT_ACTIVE) {
+		add_opt(&ret->options, folder(s, a, p->id, "workdir=", "work"), &r);
+		add_opt(&ret->options, folder(s, a, p->id, "upperdir=", "fs"), &r);
 	}
 	add_opt(&ret->options, join_lowers(a, &ret->lowers), &r);
 	return r;
@@ -76,7 +76,7 @@ static void read_chain(struct db_row *row, void *ret)
 	c->key = row_str(row);
 }
 
-/* The folders below `parent_id` and itself, topmost first. */
+/* The folders below `parent_id` and itself, topmost first: those that the mount is made of. */
 static int read_lowers(struct store *s, int64_t parent_id, struct arena *a, struct json_strs *ret,
 		       struct err *e)
 {
@@ -94,6 +94,7 @@ static int read_lowers(struct store *s, int64_t parent_id, struct arena *a, stru
 		return r;
 	if (n > LIMIT_LAYERS)
 		return err_set(e, -E2BIG, "a snapshot stands on more than %d layers", LIMIT_LAYERS);
+	n = MIN(n, (size_t)s->snapshotter->levels_max);
 	ret->v = arena_calloc(a, n, sizeof(char *));
 	r = ret->v ? 0 : -ENOMEM;
 	for (size_t i = 0; i < n && r >= 0; i++) {
@@ -110,7 +111,7 @@ static int read_lowers(struct store *s, int64_t parent_id, struct arena *a, stru
 int snapshot_mounts_make(struct store *s, const struct snapshot_info *info, int64_t parent_id,
 			 struct arena *a, struct snapshot_mounts *ret, struct err *e)
 {
-	bool is_rw = info->kind == SNAPSHOT_ACTIVE;
+	const struct snapshot_place p = { info->id, parent_id, info->kind };
 	struct snapshot_mounts m = { 0 };
 	int r = 0;
 
@@ -123,12 +124,8 @@ int snapshot_mounts_make(struct store *s, const struct snapshot_info *info, int6
 		r = read_lowers(s, parent_id, a, &m.lowers, e);
 	if (r < 0)
 		return r;
-	if (!parent_id)
-		r = bind_mount(s, a, info->id, is_rw, &m);
-	else if (!is_rw && m.lowers.n == 1)
-		r = bind_mount(s, a, parent_id, false, &m);
-	else
-		r = overlay_mount(s, a, info, &m);
+	r = parent_id ? s->snapshotter->mount(s, &p, a, &m)
+		      : mount_bind(s, a, info->id, info->kind == SNAPSHOT_ACTIVE, &m);
 	if (r < 0)
 		return err_set(e, r, "snapshot mounts: out of memory");
 	*ret = m;

@@ -1,12 +1,12 @@
 /*
- * Snapshots of the overlay kind: a row, and a folder <root>/snapshots/<id>/{fs,work} whose number is never
- * used again.
+ * Snapshots: a row, and a folder <root>/snapshots/<id>/ whose number is never used again. What lies in it is the
+ * snapshotter's business (snapshotter.h).
  *
  * `boot` of a committed row: '' once a later syncfs made it durable. With another boot's id there the
  * snapshot is suspect, because a power cut may have taken its files: nothing mounts it or stands on it, and the
  * commit of a fresh one under the same name takes its place (design, decision 4).
  */
-#include "store/internal.h"
+#include "store/snapshotter.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -121,94 +121,101 @@ int store_snapshot_list(struct store *s, const char *ns, struct arena *a,
 /* ---- folders ---- */
 
 /*
- * The overlay's root shows the upper folder's owner and mode, so they are the parent's, as if it had
- * been copied up.
- */
-static int copy_root_owner(int dirfd, const char *parent_fs)
-{
-	struct stat st;
-
-	if (fstatat(dirfd, parent_fs, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if ((st.st_uid != geteuid() || st.st_gid != getegid()) &&
-	    fchownat(dirfd, "fs", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	return fchmodat(dirfd, "fs", st.st_mode & 07777, 0) < 0 ? -errno : 0;
-}
-
-/* mkdirat without the umask's say. */
-static int make_dir(int dirfd, const char *name, mode_t mode)
-{
-	if (mkdirat(dirfd, name, mode) < 0 || fchmodat(dirfd, name, mode, 0) < 0)
-		return -errno;
-	return 0;
-}
-
-/*
  * A folder of that number without a row is what a kill or a power cut left; under the write lock nobody
  * else can be making it.
  */
-static int make_folder(struct store *s, int64_t id, enum snapshot_kind kind, int64_t parent_id)
+static int make_folder(struct store *s, const struct snapshot_place *p)
 {
 	AUTO_FD all = store_dir(s, "snapshots");
 	AUTO_FD dir = -EBADF;
-	char name[32], parent[48];
+	char name[32];
 	int r;
 
 	if (all < 0)
 		return all;
-	snprintf(name, sizeof(name), "%lld", (long long)id);
-	r = make_dir(all, name, 0700);
+	snprintf(name, sizeof(name), "%lld", (long long)p->id);
+	r = snapshot_make_dir(all, name, 0700);
 	if (r == -EEXIST) {
 		r = trash_at(s, all, name);
 		if (r >= 0)
-			r = make_dir(all, name, 0700);
+			r = snapshot_make_dir(all, name, 0700);
 	}
 	if (r < 0)
 		return r;
 	dir = openat(all, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
-	r = make_dir(dir, "fs", 0755);
-	if (r >= 0 && kind == SNAPSHOT_ACTIVE)
-		r = make_dir(dir, "work", 0711);
-	if (r < 0 || !parent_id)
-		return r;
-	snprintf(parent, sizeof(parent), "../%lld/fs", (long long)parent_id);
-	return copy_root_owner(dir, parent);
+	return dir < 0 ? -errno : s->snapshotter->make(dir, p);
 }
 
-/* After a power cut the row of an active snapshot may be there without its folder. */
-static int mend_folder(struct store *s, const struct snapshot_row *row, struct err *e)
+static struct snapshot_place place_of(const struct snapshot_row *row)
+{
+	return (struct snapshot_place){ row->info.id, row->parent_id, row->info.kind };
+}
+
+/* O_RDONLY, or -errno. */
+static int open_folder(struct store *s, int64_t id)
 {
 	char path[64];
-	int r;
+	int fd;
 
-	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)row->info.id);
-	if (faccessat(s->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	if (streq(row->boot, store_boot(s)))
-		return err_set_code(e, -EUCLEAN, ERR_DATA_LOSS,
-				    "the folder '%s/%s' of snapshot %s is gone", s->root, path,
-				    row->info.key);
-	r = store_begin(s, e);
+	snprintf(path, sizeof(path), "snapshots/%lld", (long long)id);
+	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_again(struct store *s, const struct snapshot_row *row, struct err *e)
+{
+	const struct snapshot_place p = place_of(row);
+	int r = store_begin(s, e);
+
 	if (r < 0)
 		return r;
-	r = make_folder(s, row->info.id, row->info.kind, row->parent_id);
+	r = make_folder(s, &p);
 	if (r < 0)
 		err_sys(e, r, "make the folder of snapshot %s again", row->info.key);
 	return db_end(s, r, e);
+}
+
+/*
+ * The folder with all that belongs into it, for a snapshot that is not committed. After a power cut the row of an active
+ * one may be there without its folder.
+ */
+static int use_folder(struct store *s, const struct snapshot_row *row, struct err *e)
+{
+	const struct snapshot_place p = place_of(row);
+	AUTO_FD dir = open_folder(s, row->info.id);
+	int r;
+
+	if (dir < 0 || s->snapshotter->is_lost(dir, &p)) {
+		if (streq(row->boot, store_boot(s)))
+			return err_set_code(e, -EUCLEAN, ERR_DATA_LOSS,
+					    "the folder '%s/snapshots/%lld' of snapshot %s is gone",
+					    s->root, (long long)row->info.id, row->info.key);
+		r = make_again(s, row, e);
+		if (r < 0)
+			return r;
+		fd_closep(&dir);
+		dir = open_folder(s, row->info.id);
+	}
+	r = dir < 0 ? dir : s->snapshotter->fill(dir, &p);
+	return r < 0 ? err_sys(e, r, "fill the folder of snapshot %s", row->info.key) : 0;
 }
 
 int store_snapshot_mounts(struct store *s, const char *ns, const char *key, struct arena *a,
 			  struct snapshot_mounts *ret, struct err *e)
 {
 	struct snapshot_row row = { 0 };
+	struct snapshot_mounts m;
 	int r = get(s, ns, key, a, &row, e);
 
-	if (r >= 0 && row.info.kind != SNAPSHOT_COMMITTED)
-		r = mend_folder(s, &row, e);
-	return r < 0 ? r : snapshot_mounts_make(s, &row.info, row.parent_id, a, ret, e);
+	/* The chain is looked at before anything is copied from it. */
+	if (r >= 0)
+		r = snapshot_mounts_make(s, &row.info, row.parent_id, a, &m, e);
+	if (r >= 0)
+		r = use_folder(s, &row, e);
+	if (r < 0)
+		return r;
+	*ret = m;
+	return 0;
 }
 
 int store_snapshot_open_fs(struct store *s, const char *ns, const char *key, struct err *e)
@@ -223,6 +230,9 @@ int store_snapshot_open_fs(struct store *s, const char *ns, const char *key, str
 	if (row.info.kind != SNAPSHOT_ACTIVE)
 		return err_set_code(e, -EINVAL, ERR_FAILED_PRECONDITION,
 				    "snapshot %s is not active", key);
+	r = use_folder(s, &row, e);
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)row.info.id);
 	fd = openat(s->root_fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? err_sys(e, -errno, "open '%s/%s'", s->root, path) : fd;
@@ -267,6 +277,7 @@ static int prepare(struct store *s, const char *ns, struct snapshot_row *row, co
 		   struct arena *a, struct snapshot_mounts *ret, struct err *e)
 {
 	struct snapshot_row parent = { 0 };
+	struct snapshot_place p;
 	int r = *row->info.parent ? find_parent(s, ns, row->info.parent, a, &parent, e) : 0;
 
 	if (r < 0)
@@ -275,7 +286,8 @@ static int prepare(struct store *s, const char *ns, struct snapshot_row *row, co
 	r = insert_row(s, ns, row, labels, e);
 	if (r < 0)
 		return r;
-	r = make_folder(s, row->info.id, row->info.kind, row->parent_id);
+	p = place_of(row);
+	r = make_folder(s, &p);
 	if (r < 0)
 		return err_sys(e, r, "make the folder of snapshot %s", row->info.key);
 	return snapshot_mounts_make(s, &row->info, row->parent_id, a, ret, e);
@@ -305,22 +317,23 @@ static int stack(struct store *s, const char *ns, const char *key, const char *p
 	static const char sql[] = "UPDATE snapshots SET parent=?2 WHERE id=?1";
 	struct snapshot_row row = { 0 }, below = { 0 };
 	AUTO_FD dir = -EBADF;
-	char path[64];
 	int r = get(s, ns, key, a, &row, e);
 
 	if (r >= 0)
 		r = find_parent(s, ns, parent, a, &below, e);
 	if (r < 0)
 		return r;
+	if (!s->snapshotter->can_stack)
+		return err_set(e, -EOPNOTSUPP,
+			       "snapshot %s: layers of the %s snapshotter are not stacked", key,
+			       s->snapshotter->name);
 	if (row.info.kind != SNAPSHOT_ACTIVE || row.parent_id)
 		return err_set_code(e, -EINVAL, ERR_FAILED_PRECONDITION,
 				    "snapshot %s is not active or has a parent", key);
-	snprintf(path, sizeof(path), "snapshots/%lld", (long long)row.info.id);
-	dir = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = open_folder(s, row.info.id);
 	if (dir < 0)
-		return err_sys(e, -errno, "open '%s/%s'", s->root, path);
-	snprintf(path, sizeof(path), "../%lld/fs", (long long)below.info.id);
-	r = copy_root_owner(dir, path);
+		return err_sys(e, dir, "open '%s/snapshots/%lld'", s->root, (long long)row.info.id);
+	r = snapshot_copy_owner(dir, below.info.id);
 	if (r < 0)
 		return err_sys(e, r, "copy the root's owner to snapshot %s", key);
 	return db_run(s, sql, ARGS(I(row.info.id), I(below.info.id)), e);
@@ -392,10 +405,16 @@ int store_snapshot_commit(struct store *s, const char *ns, const char *name, con
 {
 	AUTO_ARENA struct arena a = { 0 };
 	AUTO_FREE char *text = NULL;
+	struct snapshot_row row = { 0 };
 	int r = check_names(ns, name, e);
 
 	if (r >= 0)
 		r = labels_text(labels, &text, e);
+	if (r >= 0)
+		r = get(s, ns, key, &a, &row, e);
+	/* One that nobody wrote to may not have been filled yet. */
+	if (r >= 0 && row.info.kind == SNAPSHOT_ACTIVE)
+		r = use_folder(s, &row, e);
 	if (r >= 0)
 		r = store_begin(s, e);
 	return r < 0 ? r : db_end(s, commit(s, ns, name, key, text, &a, e), e);

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/rand.h"
-#include "store/internal.h"
+#include "store/snapshotter.h"
 
 #define IDENTIFIER_MAX 76 /* containerd's */
 
@@ -74,19 +74,25 @@ static int open_root(struct store *s, const char *root, struct err *e)
  * An empty database where content lies is a damaged one, not a new one. The file is made without opening
  * it: closing a descriptor of it would drop the locks that another handle of this process holds.
  */
-static int make_file(struct store *s, struct err *e)
+static int make_file(struct store *s, const char *snapshotter, struct err *e)
 {
 	struct stat st;
+	int r;
 
 	if (fstatat(s->root_fd, "store.db", &st, 0) == 0) {
-		if (st.st_size > 0 || faccessat(s->root_fd, "blobs", F_OK, 0) < 0)
+		if (st.st_size > 0)
 			return 0;
+		if (faccessat(s->root_fd, "blobs", F_OK, 0) < 0)
+			return snapshotter_choose(s, snapshotter, e);
 		return err_set_code(
 			e, -EUCLEAN, ERR_DATA_LOSS,
 			"the store's database '%s/store.db' is damaged (it is empty): restore it from a "
 			"backup, or move it away and load the images again",
 			s->root);
 	}
+	r = snapshotter_choose(s, snapshotter, e);
+	if (r < 0)
+		return r;
 	if (mknodat(s->root_fd, "store.db", S_IFREG | 0600, 0) < 0 && errno != EEXIST)
 		return err_sys(e, -errno, "make '%s/store.db'", s->root);
 	return 0;
@@ -124,16 +130,18 @@ int store_make_folders(struct store *s, struct err *e)
 	return 0;
 }
 
-static int open_store(struct store *s, const char *root, struct err *e)
+static int open_store(struct store *s, const char *root, const char *snapshotter, struct err *e)
 {
 	int r = open_root(s, root, e);
 
 	if (r >= 0)
-		r = make_file(s, e);
+		r = make_file(s, snapshotter, e);
 	if (r >= 0)
 		r = open_db(s, e);
 	if (r >= 0)
 		r = schema_ensure(s, e);
+	if (r >= 0)
+		r = snapshotter_read(s, snapshotter, e);
 	if (r < 0)
 		return r;
 	/* SQLite opens with FULL. */
@@ -141,7 +149,7 @@ static int open_store(struct store *s, const char *root, struct err *e)
 	return store_set_durable(s, false, e);
 }
 
-int store_open(const char *root, struct store **ret, struct err *e)
+int store_open_as(const char *root, const char *snapshotter, struct store **ret, struct err *e)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int r;
@@ -149,13 +157,18 @@ int store_open(const char *root, struct store **ret, struct err *e)
 	if (!s)
 		return err_set(e, -ENOMEM, "open the store: out of memory");
 	s->root_fd = -EBADF;
-	r = open_store(s, root, e);
+	r = open_store(s, root, snapshotter, e);
 	if (r < 0) {
 		store_close(s);
 		return r;
 	}
 	*ret = s;
 	return 0;
+}
+
+int store_open(const char *root, struct store **ret, struct err *e)
+{
+	return store_open_as(root, NULL, ret, e);
 }
 
 void store_close(struct store *s)

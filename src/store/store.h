@@ -8,6 +8,7 @@
  *	<root>/ingest/<ref>/       unfinished content, resumable
  *	<root>/reservations        empty; byte ranges of it are locked by store_reserve
  *	<root>/snapshots/<n>/fs, work
+ *	<root>/snapshotter         "native"; not there: overlayfs
  *	<root>/logs/<ns>/<id>/     containers' logs
  *	<root>/trash/              renamed here first, emptied by whoever comes with store_empty_trash
  *
@@ -27,6 +28,11 @@ struct store;
 
 /* Opens, makes the folders (mode 0711; what is below is 0700) and the schema when missing. */
 int store_open(const char *root, struct store **ret, struct err *e);
+/*
+ * The same with a snapshotter: "overlayfs" or "native" (docker's "overlay2" and "vfs" too). NULL: the store's own; a new
+ * store then takes overlayfs where its filesystem can hold one. -EINVAL when the store was made with the other one.
+ */
+int store_open_as(const char *root, const char *snapshotter, struct store **ret, struct err *e);
 void store_close(struct store *s); /* accepts NULL */
 static inline void store_closep(struct store **s)
 {
@@ -135,7 +141,17 @@ int store_record_put(struct store *s, const char *manifest_digest, const char *j
 int store_record_get(struct store *s, const char *manifest_digest, struct arena *a,
 		     const char **ret_json, size_t *ret_len, struct err *e);
 
-/* ---- snapshots (overlayfs; names are containerd's: key, parent, chain ids as keys of committed ones) ---- */
+/* ---- snapshots (names are containerd's: key, parent, chain ids as keys of committed ones) ---- */
+
+/* "overlayfs" or "native", and the type of a lease's resource: "snapshots/native". */
+const char *store_snapshotter(const struct store *s);
+const char *store_snapshot_type(const struct store *s);
+/*
+ * Whether store_snapshot_stack works. Otherwise a layer is unpacked into an active snapshot on its parent, which is a
+ * copy that whiteouts remove from: in order.
+ */
+bool store_snapshot_can_stack(const struct store *s);
+
 enum snapshot_kind { SNAPSHOT_VIEW = 1, SNAPSHOT_ACTIVE = 2, SNAPSHOT_COMMITTED = 3 };
 struct snapshot_info {
 	int64_t id; /* the folder's number */
@@ -162,6 +178,7 @@ int store_snapshot_prepare(struct store *s, const char *ns, const char *key, con
 			   enum snapshot_kind kind, const struct json_map *labels, struct arena *a,
 			   struct snapshot_mounts *ret, struct err *e);
 /*
+ * Slow at the first use of a native one: that is when the parent is copied.
  * -ESTALE: a snapshot below is suspect (see is_suspect): make the image's layers whole (image_ensure_unpacked)
  * and ask again; the same key then stands on the fresh ones.
  */
@@ -171,7 +188,8 @@ int store_snapshot_mounts(struct store *s, const char *ns, const char *key, stru
 int store_snapshot_open_fs(struct store *s, const char *ns, const char *key, struct err *e);
 /*
  * Puts an active one without a parent onto a committed one: layers are unpacked side by side and stacked when
- * those below are there. Its root gets the parent's owner and mode, as prepare would have given it.
+ * those below are there. Its root gets the parent's owner and mode, as prepare would have given it. -EOPNOTSUPP: see
+ * store_snapshot_can_stack.
  */
 int store_snapshot_stack(struct store *s, const char *ns, const char *key, const char *parent,
 			 struct err *e);
@@ -258,7 +276,7 @@ int store_event_last(struct store *s, int64_t *ret_seq, struct err *e);
 /* ---- leases ---- */
 int store_lease_create(struct store *s, const char *ns, const char *id, int64_t expires_ns,
 		       struct err *e);
-/* `type`: "content" or "snapshots/overlayfs". */
+/* `type`: "content" or what store_snapshot_type gives. */
 int store_lease_add(struct store *s, const char *ns, const char *id, const char *type,
 		    const char *resource, struct err *e);
 int store_lease_delete(struct store *s, const char *ns, const char *id, struct err *e);

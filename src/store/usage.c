@@ -144,6 +144,11 @@ int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64
 	}
 	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)info.id);
 	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && info.kind == SNAPSHOT_ACTIVE) {
+		/* A native one that was not used yet. */
+		*ret_size = *ret_inodes = 0;
+		return 0;
+	}
 	r = fd < 0 ? -errno : usage_walk(fd, ret_size, ret_inodes);
 	if (r < 0)
 		return err_sys(e, r, "usage of snapshot %s", key);

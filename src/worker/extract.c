@@ -298,6 +298,17 @@ static int put_node(struct item *i)
 	return r < 0 ? err_sys(i->e, r, "make the device") : set_attributes_at(i, true);
 }
 
+/* In a copy of the layers below their files stand too; beside them only the layer's own do. One rule for both. */
+static int link_own(struct item *i, int from_fd, const char *name)
+{
+	struct stat st;
+
+	if (i->t->is_applied && (fstatat(from_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+				 !applied_has(&i->t->own, st.st_ino)))
+		return -ENOENT;
+	return linkat(from_fd, name, i->parent->fd, i->name, 0) < 0 ? -errno : 0;
+}
+
 /*
  * The target must be of this layer. Its folder is found first, because finding the link's own folder ends
  * the use of the other: a copy of its descriptor bridges that.
@@ -328,12 +339,12 @@ static int put_hardlink(struct item *i, const char *link)
 	r = tree_parent(i->t, i->path, len, &i->parent, i->e);
 	if (r < 0)
 		return r;
-	r = linkat(from_fd, name, i->parent->fd, i->name, 0) < 0 ? -errno : 0;
+	r = link_own(i, from_fd, name);
 	if (r == -EEXIST) {
 		r = tree_remove(i->t, i->parent, i->name, i->path, i->e);
 		if (r < 0)
 			return r;
-		r = linkat(from_fd, name, i->parent->fd, i->name, 0) < 0 ? -errno : 0;
+		r = link_own(i, from_fd, name);
 	}
 	if (r == -ENOENT)
 		return err_set(i->e, -EBADMSG, "hard link to '%.200s', which is not in this layer",
@@ -342,6 +353,11 @@ static int put_hardlink(struct item *i, const char *link)
 }
 
 /* ---- whiteouts ---- */
+
+static int hidden_now(struct item *i, int r)
+{
+	return r < 0 ? err_sys(i->e, r, "remove what the layer hides") : 0;
+}
 
 /* It hides what is below; what this layer itself has under the name stays, wherever in the layer it stands. */
 static int put_whiteout(struct item *i, const char *hidden)
@@ -352,6 +368,8 @@ static int put_whiteout(struct item *i, const char *hidden)
 
 	if (!*hidden || streq(hidden, ".") || streq(hidden, ".."))
 		return err_set(i->e, -EINVAL, "whiteout without a name");
+	if (i->t->is_applied)
+		return hidden_now(i, applied_hide(&i->t->own, i->parent->fd, hidden));
 	if (!i->t->has_lower)
 		return 0;
 	if (mknodat(i->parent->fd, hidden, S_IFCHR, 0) == 0)
@@ -378,6 +396,8 @@ static int put_opaque(struct item *i)
 	if (len == 0)
 		return err_set_code(i->e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
 				    "a layer whose root is opaque is not supported");
+	if (i->t->is_applied)
+		return hidden_now(i, applied_hide_all(&i->t->own, i->parent->fd));
 	memcpy(path, i->path, len);
 	path[len] = '\0';
 	if (fstat(i->parent->fd, &st) < 0)
@@ -396,16 +416,10 @@ static bool is_below_whiteout_meta(const char *path)
 
 /* ---- dispatch ---- */
 
-static int put_item(struct item *i)
+static int put_thing(struct item *i)
 {
-	const char *link = archive_entry_hardlink(i->ae), *hidden = str_skip(i->name, WHITEOUT);
+	const char *link = archive_entry_hardlink(i->ae);
 
-	if (streq(i->name, WHITEOUT_OPAQUE))
-		return put_opaque(i);
-	if (str_skip(i->name, WHITEOUT_META))
-		return 0;
-	if (hidden)
-		return put_whiteout(i, hidden);
 	if (link)
 		return put_hardlink(i, link);
 	switch (archive_entry_filetype(i->ae)) {
@@ -422,6 +436,34 @@ static int put_item(struct item *i)
 	default:
 		return 0;
 	}
+}
+
+static int remember(struct item *i)
+{
+	struct stat st;
+
+	/* What is neither file nor folder nor known was passed over. */
+	if (fstatat(i->parent->fd, i->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(i, "stat");
+	if (applied_add(&i->t->own, st.st_ino) < 0)
+		return err_set(i->e, -ENOMEM,
+			       "the layer has too many files for the worker's memory");
+	return 0;
+}
+
+static int put_item(struct item *i)
+{
+	const char *hidden = str_skip(i->name, WHITEOUT);
+	int r;
+
+	if (streq(i->name, WHITEOUT_OPAQUE))
+		return put_opaque(i);
+	if (str_skip(i->name, WHITEOUT_META))
+		return 0;
+	if (hidden)
+		return put_whiteout(i, hidden);
+	r = put_thing(i);
+	return r < 0 || !i->t->is_applied ? r : remember(i);
 }
 
 int extract_entry(struct tree *t, struct tarball *source, struct archive_entry *ae, struct err *e)

@@ -37,12 +37,13 @@ static int read_level(struct tree_level *l, ino_t *ret_ino)
 	return 0;
 }
 
-void tree_init(struct tree *t, int root_fd, bool has_lower)
+void tree_init(struct tree *t, int root_fd, uint64_t flags)
 {
 	ino_t ino;
 
 	*t = (struct tree){ .root = { .fd = root_fd },
-			    .has_lower = has_lower,
+			    .has_lower = flags & WORKER_HAS_LOWER,
+			    .is_applied = flags & WORKER_APPLY,
 			    .a = { .budget = TREE_BUDGET } };
 	(void)read_level(&t->root, &ino);
 }
@@ -51,6 +52,7 @@ void tree_done(struct tree *t)
 {
 	pop_to(t, 0);
 	arena_done(&t->a);
+	applied_done(&t->own);
 	free(t->notes);
 	free(t->dirs);
 }

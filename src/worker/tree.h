@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "spec/worker_protocol.h"
+#include "worker/applied.h"
 #include "worker/names.h"
 
 struct err;
@@ -42,7 +43,9 @@ struct tree_dir {
 
 struct tree {
 	struct tree_level root;
-	bool has_lower;		  /* layers below: whiteouts mean something */
+	bool has_lower;		  /* layers below, beside this one: whiteouts become marks */
+	bool is_applied;	  /* onto a copy of the layers below: whiteouts remove */
+	struct applied own;	  /* what the layer has, when it is applied */
 	char path[NAME_PATH_MAX]; /* of the deepest open level */
 	struct tree_level levels[TREE_LEVELS];
 	size_t n;
@@ -56,7 +59,8 @@ struct tree {
 	size_t dirs_n, dirs_cap;
 };
 
-void tree_init(struct tree *t, int root_fd, bool has_lower);
+/* `flags`: of WORKER_START. */
+void tree_init(struct tree *t, int root_fd, uint64_t flags);
 /* Leaves the root's descriptor alone. */
 void tree_done(struct tree *t);
 /*

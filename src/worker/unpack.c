@@ -41,7 +41,7 @@ static int unpack(int root_fd, uint64_t flags, struct err *e)
 		r = inflate_run_ahead(source.in, e);
 	if (r < 0)
 		return r;
-	tree_init(&tree, root_fd, flags & WORKER_HAS_LOWER);
+	tree_init(&tree, root_fd, flags);
 	r = extract_all(&tree, &source, e);
 	if (r == 0)
 		r = tree_finish(&tree, WORKER_CONTROL_FD, e);

@@ -58,6 +58,12 @@ remove_cgroups() {
 
 new_boot() { uuidgen >"$DIR/boot"; }
 
+# A copy of a filesystem, always another file: some other mount namespace on this host may hold the old one's mount, and
+# would give us the filesystem that was shut down instead of what is on disk.
+insert() {
+	cp --sparse=always "$1" "$DIR/next.img" && mv -f "$DIR/next.img" "$DIR/work.img"
+}
+
 # One more boot: the state folder is empty, the boot id is another one.
 start_machine() {
 	new_boot
@@ -156,7 +162,7 @@ opens() {
 # How long COMMAND takes undisturbed on a copy of IMAGE, in microseconds.
 measure() { # IMAGE COMMAND...
 	local began
-	cp --sparse=always "$DIR/$1.img" "$DIR/work.img"
+	insert "$DIR/$1.img"
 	shift
 	start_machine
 	began=$(date +%s%N)
@@ -176,11 +182,12 @@ sweep() {
 	: >"$DIR/log" && : >"$DIR/seen"
 	measure "$image" "$@" || return
 	for ((point = 0; point < POINTS; point++)); do
-		cp --sparse=always "$DIR/$image.img" "$DIR/work.img"
+		insert "$DIR/$image.img"
 		start_machine "${MOUNT_OPTIONS[point % ${#MOUNT_OPTIONS[@]}]}"
 		us=$((TOOK * (2 * point + 1) * 11 / (20 * POINTS)))
 		came=$("$TOOLS/powercut/cut" "$MNT" "$DIR/boot" "$us" "$@" 2>>"$DIR/log" | tail -n 1)
 		stop_machine
+		insert "$DIR/work.img"
 		start_machine
 		opens && "$after" "$came" || {
 			echo "cut after $us of $TOOK us ($came), point $point of $POINTS, ${MOUNT_OPTIONS[point % ${#MOUNT_OPTIONS[@]}]}"
