@@ -276,7 +276,8 @@ int proc_run(const struct spawn_options *o, const char *input, size_t output_max
 		memcpy(fds, o->fds, so.fds_len * sizeof(fds[0]));
 	fds[so.fds_len++] = (struct spawn_fd){ in[0], 0 };
 	fds[so.fds_len++] = (struct spawn_fd){ from[1], 1 };
-	fds[so.fds_len++] = (struct spawn_fd){ from[1], 2 };
+	if (!o->keep_stdio)
+		fds[so.fds_len++] = (struct spawn_fd){ from[1], 2 };
 	so.fds = fds;
 	r = proc_spawn(&so, &c, e);
 	close(in[0]);

@@ -54,8 +54,9 @@ int proc_wait(struct child *c, int timeout_ms, int *ret_status);
 void proc_kill_wait(struct child *c);
 
 /*
- * Starts, feeds `input` (may be NULL), collects at most `output_max` bytes of its standard output and
- * standard error together, and waits. -ETIMEDOUT kills it. The output is NUL-terminated and the caller's.
+ * Starts, feeds `input` (may be NULL), collects at most `output_max` bytes of its standard output and standard error
+ * together (with keep_stdio the error is the caller's), and waits. -ETIMEDOUT kills it. The output is NUL-terminated
+ * and the caller's.
  */
 int proc_run(const struct spawn_options *o, const char *input, size_t output_max, int timeout_ms,
 	     char **ret_output, int *ret_status, struct err *e);
