@@ -1,5 +1,5 @@
 #pragma once
-/* What the parts of the JSON module share besides json.h. Not for other modules. */
+/* What the parts of the JSON module share besides json.h. Not for other modules; toml alone takes json_utf8_len. */
 #include "codec/json.h"
 
 /* As json_next, but keys and strings stay raw: `text` points into what is read, `is_escaped` says how. */
