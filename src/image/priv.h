@@ -137,14 +137,7 @@ int image_is_unpacked(struct store *s, const char *ns, const struct image_record
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e);
 
-/* ---- credentials.c ---- */
-
 struct fetch_setup;
-/*
- * What config.json says of the registry `host` goes into username, password and identity_token; nothing when it says
- * nothing. -EOPNOTSUPP where a credential helper would have to be asked.
- */
-int image_credentials(const char *host, struct arena *a, struct fetch_setup *ret, struct err *e);
 
 /* ---- feed.c: layers from a registry ---- */
 

@@ -1,8 +1,6 @@
 /* An image from a registry: names by the manifest role, bytes by the fetch role, layers by the unpack role. */
 #include "image/priv.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -11,12 +9,10 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "codec/ref.h"
+#include "image/registry/setup.h"
 #include "spec/fetch_setup.h"
 #include "spec/image.h"
 
-#define DOCKER_HUB "registry-1.docker.io"
-#define CERTS_DIR "/etc/docker/certs.d"
-#define CA_MAX ((size_t)1 << 20)
 /* Documents of one image: indexes, manifests that turn out to be another platform's, configs. */
 #define DOCUMENTS_MAX 64
 #define POLL_MS 1000
@@ -34,53 +30,6 @@ struct pull {
 	struct image_offer offer;
 	bool has_offer;
 };
-
-/* ---- the registry ---- */
-
-/* Loopback alone may be spoken to without TLS. */
-static bool is_loopback(const char *host)
-{
-	char name[256];
-	struct in_addr v4;
-	char *port;
-
-	snprintf(name, sizeof(name), "%s", host);
-	if (str_skip(name, "[::1]"))
-		return name[5] == '\0' || name[5] == ':';
-	port = strchr(name, ':');
-	if (port)
-		*port = '\0';
-	return streq(name, "localhost") ||
-	       (inet_pton(AF_INET, name, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
-}
-
-/* docker's folder of authorities; one that is there asks for https on loopback too. */
-static int read_ca(struct pull *p, struct err *e)
-{
-	AUTO_FREE char *path = str_printf(CERTS_DIR "/%s/ca.crt", p->setup.host);
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	int r = path ? file_read_at(AT_FDCWD, path, CA_MAX, &text, &len) : -ENOMEM;
-
-	if (r == -ENOENT || r == -ENOTDIR)
-		return 0;
-	if (r < 0)
-		return err_sys(e, r, "read '%s'", path ? path : CERTS_DIR);
-	p->setup.ca = arena_strndup(p->a, text, len);
-	p->setup.is_plain = false;
-	return p->setup.ca ? 0 : err_set(e, -ENOMEM, "out of memory");
-}
-
-static int set_up(struct pull *p, struct err *e)
-{
-	int r;
-
-	p->setup.host = streq(p->ref.host, "docker.io") ? DOCKER_HUB : p->ref.host;
-	p->setup.repository = p->ref.path;
-	p->setup.is_plain = is_loopback(p->setup.host);
-	r = read_ca(p, e);
-	return r < 0 ? r : image_credentials(p->setup.host, p->a, &p->setup, e);
-}
 
 /* ---- documents ---- */
 
@@ -376,7 +325,7 @@ int image_pull(struct store *s, const char *ns, const char *what,
 	int r = ref_parse(what, &p.ref, e);
 
 	if (r == 0)
-		r = set_up(&p, e);
+		r = registry_setup(&p.ref, NULL, a, &p.setup, e);
 	if (r == 0)
 		r = store_namespace_ensure(s, ns, e);
 	if (r < 0)

@@ -23,18 +23,20 @@
 #define REDIRECTS_MAX 8
 /* Without a byte more than before. A try that got on begins the count anew. */
 #define TRIES_MAX 5
+/* Where another endpoint may have it. */
+#define TRIES_BEFORE_NEXT 2
 /* All together: a server that gives a byte at each try is hostile. */
 #define TRIES_TOTAL_MAX 100
 #define WAIT_FIRST_MS 100
 #define WAIT_MAX_MS 30000
 #define CA_MAX ((size_t)4 << 20)
-#define SETUP_BUDGET ((size_t)8 << 20)
+#define SETUP_BUDGET ((size_t)24 << 20)
 
 static const char accept_manifests[] = "Accept: " MT_OCI_INDEX ", " MT_OCI_MANIFEST
 				       ", " MT_DOCKER_INDEX ", " MT_DOCKER_MANIFEST;
 
 struct request {
-	const char *path;
+	const char *path, *actions;
 	int fd;
 	int64_t offset, size; /* where to begin and to end */
 	bool is_bounded;      /* size is the largest, not the exact one */
@@ -46,26 +48,14 @@ struct request {
 
 /* ---- one try ---- */
 
-/* Same scheme, host and port: credentials stay there. */
-static bool is_same_place(const char *a, const char *b)
-{
-	const char *pa = strstr(a, "://"), *pb = strstr(b, "://");
-	size_t n;
-
-	if (!pa || !pb)
-		return false;
-	n = (size_t)(pa - a) + 3 + strcspn(pa + 3, "/?#");
-	return n == (size_t)(pb - b) + 3 + strcspn(pb + 3, "/?#") && strncmp(a, b, n) == 0;
-}
-
 /* https never becomes http. */
 static int check_redirect(const struct fetch *f, const char *to, struct err *e)
 {
 	if (!to || strlen(to) > FETCH_URL_MAX)
-		return err_set(e, -EPROTO, "the registry %s redirects to nowhere", f->setup.host);
-	if (!f->setup.is_plain && !str_skip(to, "https://"))
+		return err_set(e, -EPROTO, "the registry %s redirects to nowhere", f->at->host);
+	if (!f->at->is_plain && !str_skip(to, "https://"))
 		return err_set(e, -EPROTO, "the registry %s redirects to a URL that is not https",
-			       f->setup.host);
+			       f->at->host);
 	return 0;
 }
 
@@ -81,9 +71,9 @@ static void fill_exchange(struct fetch *f, struct request *q, struct exchange *x
 		.is_stream = q->is_stream,
 		.is_part = q->is_part,
 	};
-	if (is_home && f->token)
-		x->authorization = f->token;
-	else if (is_home && f->is_basic)
+	if (is_home)
+		x->authorization = fetch_token_header(f, q->actions);
+	if (is_home && !x->authorization && f->place->is_basic)
 		x->userpwd = userpwd;
 }
 
@@ -91,18 +81,16 @@ static void fill_exchange(struct fetch *f, struct request *q, struct exchange *x
 static int ask(struct fetch *f, struct request *q, struct exchange *x, bool *ret_retry,
 	       struct err *e)
 {
-	AUTO_FREE char *home = str_printf("%s://%s/v2/%s/%s", f->setup.is_plain ? "http" : "https",
-					  f->setup.host, f->setup.repository, q->path);
-	AUTO_FREE char *url = home ? strdup(home) : NULL;
-	AUTO_FREE char *userpwd = str_printf("%s:%s", f->setup.username ? f->setup.username : "",
-					     f->setup.password ? f->setup.password : "");
+	AUTO_FREE char *url = fetch_url(f, q->path);
+	AUTO_FREE char *userpwd = str_printf("%s:%s", f->at->username ? f->at->username : "",
+					     f->at->password ? f->at->password : "");
 
-	if (!home || !url || !userpwd)
+	if (!url || !userpwd)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (int i = 0; i <= REDIRECTS_MAX; i++) {
 		int r;
 
-		fill_exchange(f, q, x, url, is_same_place(home, url), userpwd);
+		fill_exchange(f, q, x, url, fetch_is_home(f, url), userpwd);
 		r = fetch_exchange(f, x, ret_retry, e);
 		if (r < 0 || x->status < 300 || x->status >= 400)
 			return r;
@@ -114,7 +102,7 @@ static int ask(struct fetch *f, struct request *q, struct exchange *x, bool *ret
 		exchange_done(x);
 	}
 	return err_set_code(e, -ELOOP, ERR_UNAVAILABLE,
-			    "the registry %s redirects more than %d times", f->setup.host,
+			    "the registry %s redirects more than %d times", f->at->host,
 			    REDIRECTS_MAX);
 }
 
@@ -141,7 +129,8 @@ static bool wait_for_next(struct fetch *f, struct request *q, const struct excha
 		q->tries = 0;
 	if (x->is_begun)
 		q->offset = x->at;
-	if (++q->tries >= TRIES_MAX || ++q->tries_total >= TRIES_TOTAL_MAX)
+	if (++q->tries >= (f->is_last ? TRIES_MAX : TRIES_BEFORE_NEXT) ||
+	    ++q->tries_total >= TRIES_TOTAL_MAX)
 		return false;
 	if (x->retry_after_s > 0)
 		ms = MIN(x->retry_after_s, WAIT_MAX_MS / 1000) * 1000;
@@ -154,7 +143,7 @@ static int finish(struct request *q, const struct exchange *x, struct err *e)
 	if (!q->is_bounded && x->at != q->size)
 		return err_set_code(e, -EBADMSG, ERR_DATA_LOSS,
 				    "the registry %s sends %lld bytes, the descriptor says %lld",
-				    x->f->setup.host, (long long)x->at, (long long)q->size);
+				    x->f->at->host, (long long)x->at, (long long)q->size);
 	q->offset = x->at;
 	q->is_whole = x->is_whole;
 	snprintf(q->media_type, sizeof(q->media_type), "%s", x->media_type);
@@ -177,18 +166,29 @@ static int judge(struct fetch *f, struct request *q, const struct exchange *x, s
 		return r < 0 ? r : 1;
 	}
 	if (x->status == 401 && q->logins++ < 2)
-		return fetch_authorise(f, &x->challenge, e);
+		return fetch_authorise(f, &x->challenge, q->actions, e);
 	if (x->status == 416 && q->offset > 0 && !q->is_stream) {
 		q->offset = 0;
 		return ++q->tries >= TRIES_MAX ? fetch_status_error(x, e) : 0;
 	}
-	if (is_busy(x->status) && wait_for_next(f, q, x))
+	if (is_busy(x->status) && f->is_last && wait_for_next(f, q, x))
 		return 0;
 	return fetch_status_error(x, e);
 }
 
-static int get(struct fetch *f, struct request *q, struct err *e)
+static bool is_tag(const struct request *q)
 {
+	return str_skip(q->path, "manifests/") && !strchr(q->path, ':');
+}
+
+/* From the endpoint in hand. What has come of a blob is good for the next one too, of a tag it is not. */
+static int get(struct fetch *f, void *data, struct err *e)
+{
+	struct request *q = data;
+
+	q->tries = q->tries_total = q->logins = 0;
+	if (is_tag(q))
+		q->offset = 0;
 	for (;;) {
 		struct exchange x = { .fd = -EBADF };
 		struct err why = ERR_INIT;
@@ -204,6 +204,9 @@ static int get(struct fetch *f, struct request *q, struct err *e)
 			r = judge(f, q, &x, &why);
 		}
 		exchange_done(&x);
+		/* What came is wrong: another endpoint is asked for all of it. */
+		if (r == -EBADMSG && !q->is_stream)
+			q->offset = 0;
 		if (r < 0)
 			*e = why;
 		if (r != 0)
@@ -238,13 +241,14 @@ static int serve_one(struct fetch *f, struct err *e)
 	if (r < 0 || m.type != WORKER_GET || fd < 0)
 		return err_set(e, -EPROTO, "no request");
 	q = (struct request){ .path = payload,
+			      .actions = "pull",
 			      .fd = fd,
 			      .offset = (int64_t)m.a,
 			      .size = (int64_t)(m.b & ~WORKER_GET_FLAGS),
 			      .is_bounded = m.b & WORKER_GET_BOUNDED,
 			      .is_stream = m.b & WORKER_GET_STREAM,
 			      .is_part = m.b & WORKER_GET_PART };
-	r = get(f, &q, e);
+	r = fetch_from_hosts(f, is_tag(&q) ? FETCH_RESOLVE : FETCH_PULL, !q.is_stream, get, &q, e);
 	/* Whoever reads the stream sees its end before the answer is dealt with. */
 	fd_closep(&fd);
 	return r < 0 ? r : answer(&q) < 0 ? 0 : 1;
@@ -252,7 +256,7 @@ static int serve_one(struct fetch *f, struct err *e)
 
 static int start(struct fetch *f, struct err *e)
 {
-	static const struct json_limits lim = { .bytes = CA_MAX };
+	static const struct json_limits lim = { .bytes = WORKER_PAYLOAD_MAX };
 	AUTO_FREE char *payload = NULL;
 	AUTO_FD fd = -EBADF;
 	struct worker_msg m;
@@ -261,17 +265,7 @@ static int start(struct fetch *f, struct err *e)
 	if (r <= 0 || m.type != WORKER_START)
 		return err_set(e, -EPROTO, "no start message");
 	r = json_read(&fetch_setup_table, payload, m.len, &lim, &f->a, &f->setup, e);
-	if (r == 0 && f->setup.ca) {
-		size_t len = strlen(f->setup.ca);
-		char *p = realloc(f->ca, f->ca_len + len + 1);
-
-		if (!p)
-			return err_set(e, -ENOMEM, "out of memory");
-		memcpy(p + f->ca_len, f->setup.ca, len);
-		f->ca = p;
-		f->ca_len += len;
-	}
-	return r;
+	return r < 0 ? r : fetch_hosts_start(f, e);
 }
 
 /*

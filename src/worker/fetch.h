@@ -16,18 +16,38 @@ struct err;
 
 #define FETCH_TOKEN_MAX ((size_t)64 << 10)
 #define FETCH_URL_MAX 8192
+/* Endpoints times pull and push, with room to spare; the oldest goes. */
+#define FETCH_TOKENS_MAX 16
 /* Answers that are read into memory: tokens, and the words of errors. */
 #define FETCH_BODY_MAX ((size_t)128 << 10)
+
+/* What is learned of an endpoint. */
+struct fetch_place {
+	bool is_basic; /* it asked for that */
+	bool has_answered;
+	bool is_gone; /* it never did, and was tried */
+	char *ca;     /* the system's authorities and its own; NULL: the system's */
+	size_t ca_len;
+};
+
+/* A bearer token for some actions on the repository. */
+struct fetch_token {
+	const struct fetch_endpoint *at; /* NULL: free */
+	char *actions, *header;
+	int64_t until_ms; /* clock_mono_ms */
+};
 
 struct fetch {
 	CURL *curl;
 	struct arena a;
 	struct fetch_setup setup;
-	char *ca; /* the system's authorities and the setup's */
+	const struct fetch_endpoint *at; /* that requests go to now */
+	struct fetch_place *place;	 /* of `at` */
+	struct fetch_place *places;
+	bool is_last; /* no other endpoint is left to be tried */
+	char *ca;     /* the system's authorities */
 	size_t ca_len;
-	char *token;   /* bearer, or NULL */
-	bool is_basic; /* the registry asked for it */
-	bool has_answered;
+	struct fetch_token tokens[FETCH_TOKENS_MAX];
 	int64_t told_ms;
 };
 
@@ -61,7 +81,28 @@ void exchange_done(struct exchange *x);
 int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct err *e);
 void fetch_tell_progress(struct fetch *f, int64_t done);
 
-/* fetch_token.c: after a 401. 0 when another try has a sense. */
-int fetch_authorise(struct fetch *f, const struct challenge *c, struct err *e);
+/* fetch_token.c: after a 401. 0 when another try has a sense. `actions` on the repository: "pull", "pull,push". */
+int fetch_authorise(struct fetch *f, const struct challenge *c, const char *actions, struct err *e);
+/* The header of a token for these actions at this endpoint that is still good, or NULL. */
+const char *fetch_token_header(struct fetch *f, const char *actions);
 /* The error of an answer that is none we want; the registry's own words behind the status. */
 int fetch_status_error(const struct exchange *x, struct err *e);
+
+/* ---- fetch_hosts.c: endpoints ---- */
+
+enum fetch_need { FETCH_RESOLVE, FETCH_PULL, FETCH_PUSH };
+
+/* After the setup was read. */
+int fetch_hosts_start(struct fetch *f, struct err *e);
+/*
+ * Calls `one` with one endpoint after the other that may do what is needed, until one succeeds: the next after an answer
+ * or a failure that another endpoint may not have; a push goes to the first alone. `is_mendable`: bytes that turned out
+ * wrong can be asked for again. The error says what each endpoint answered; its class is the last one's.
+ */
+int fetch_from_hosts(struct fetch *f, enum fetch_need need, bool is_mendable,
+		     int (*one)(struct fetch *f, void *data, struct err *e), void *data,
+		     struct err *e);
+/* The URL of a path below the repository at the endpoint, malloc'ed, or NULL: out of memory. */
+char *fetch_url(struct fetch *f, const char *path);
+/* Whether a URL has the endpoint's scheme, host and port: credentials, certificates and headers stay there. */
+bool fetch_is_home(const struct fetch *f, const char *url);

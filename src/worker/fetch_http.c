@@ -204,30 +204,71 @@ static size_t on_body(char *data, size_t size, size_t n, void *to)
 
 /* ---- the exchange ---- */
 
-static int set_headers(struct exchange *x, struct curl_slist **list)
+static int add_header(struct curl_slist **list, const char *line)
 {
-	const char *const lines[] = { x->accept, x->authorization };
+	struct curl_slist *more = line ? curl_slist_append(*list, line) : *list;
 
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		struct curl_slist *more = lines[i] ? curl_slist_append(*list, lines[i]) : *list;
-
-		if (lines[i] && !more)
-			return -ENOMEM;
-		*list = more;
-	}
+	if (line && !more)
+		return -ENOMEM;
+	*list = more;
 	return 0;
+}
+
+static int set_headers(struct fetch *f, struct exchange *x, struct curl_slist **list)
+{
+	const struct json_strs *own = &f->at->headers;
+	int r = add_header(list, x->accept);
+
+	if (r == 0)
+		r = add_header(list, x->authorization);
+	for (size_t i = 0; i < own->n && r == 0 && fetch_is_home(f, x->url); i++)
+		r = add_header(list, own->v[i]);
+	return r;
+}
+
+/* What the endpoint's own host is met with, and no other. */
+static void set_home_options(struct fetch *f)
+{
+	const struct fetch_endpoint *at = f->at;
+	struct curl_blob cert = { (void *)at->cert, at->cert ? strlen(at->cert) : 0,
+				  CURL_BLOB_NOCOPY };
+	struct curl_blob key = { (void *)at->key, at->key ? strlen(at->key) : 0, CURL_BLOB_NOCOPY };
+
+	if (at->cert && at->key) {
+		curl_easy_setopt(f->curl, CURLOPT_SSLCERT_BLOB, &cert);
+		curl_easy_setopt(f->curl, CURLOPT_SSLKEY_BLOB, &key);
+	}
+	if (at->skip_verify) {
+		curl_easy_setopt(f->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(f->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (at->connect_ms > 0)
+		curl_easy_setopt(f->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)at->connect_ms);
+}
+
+/* Decided here, by URL: redirects and realms are other hosts. The environment has no say. */
+static void set_proxy(struct fetch *f, const char *proxy)
+{
+	struct curl_blob ca = { f->ca, f->ca_len, CURL_BLOB_NOCOPY };
+
+	curl_easy_setopt(f->curl, CURLOPT_PROXY, proxy ? proxy : "");
+	curl_easy_setopt(f->curl, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(f->curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (f->ca_len > 0)
+		curl_easy_setopt(f->curl, CURLOPT_PROXY_CAINFO_BLOB, &ca);
 }
 
 static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *list)
 {
-	struct curl_blob ca = { f->ca, f->ca_len, CURL_BLOB_NOCOPY };
+	const bool has_own = f->place->ca;
+	struct curl_blob ca = { has_own ? f->place->ca : f->ca,
+				has_own ? f->place->ca_len : f->ca_len, CURL_BLOB_NOCOPY };
 	CURL *c = f->curl;
 
 	curl_easy_reset(c);
 	curl_easy_setopt(c, CURLOPT_URL, x->url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, f->setup.is_plain ? "http,https" : "https");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, f->at->is_plain ? "http,https" : "https");
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "corten/" CORTEN_VERSION);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -240,8 +281,11 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	if (f->ca_len > 0)
+	if (ca.len > 0)
 		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);
+	set_proxy(f, proxy_for(&f->setup.proxy, x->url));
+	if (fetch_is_home(f, x->url))
+		set_home_options(f);
 	if (!x->is_stream && x->offset > 0)
 		curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)x->offset);
 	if (x->is_stream && (x->offset > 0 || x->is_part)) {
@@ -263,11 +307,42 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, x->form);
 }
 
+/* What goes wrong on the way to a proxy or at it. 0: something else. */
+static int proxy_failure(const struct fetch *f, const struct exchange *x, CURLcode code,
+			 struct err *e)
+{
+	const char *proxy = proxy_for(&f->setup.proxy, x->url);
+	char text[PROXY_TEXT_MAX];
+	long answer = 0;
+
+	if (!proxy)
+		return 0;
+	proxy_display(proxy, text);
+	curl_easy_getinfo(f->curl, CURLINFO_HTTP_CONNECTCODE, &answer);
+	if (answer >= 300)
+		return err_set_code(
+			e, answer == 407 ? -EACCES : -EPROTO,
+			answer == 407 ? ERR_UNAUTHENTICATED : ERR_UNAVAILABLE,
+			"the proxy %s on the way to %s %s (%ld)", text, f->at->host,
+			answer == 407 ? "asks for credentials" : "answers with an error", answer);
+	if (code == CURLE_COULDNT_RESOLVE_PROXY)
+		return err_set_code(e, -EHOSTUNREACH, ERR_UNAVAILABLE,
+				    "the proxy's name cannot be resolved: %s", text);
+	if (code == CURLE_COULDNT_CONNECT)
+		return err_set_code(e, -ECONNREFUSED, ERR_UNAVAILABLE,
+				    "no connection to the proxy %s on the way to %s", text,
+				    f->at->host);
+	return 0;
+}
+
 static int fail(const struct fetch *f, const struct exchange *x, CURLcode code, bool *ret_retry,
 		struct err *e)
 {
-	const char *host = f->setup.host;
+	const char *host = f->at->host;
+	int r = proxy_failure(f, x, code, e);
 
+	if (r < 0)
+		return r;
 	switch (code) {
 	case CURLE_RANGE_ERROR:
 		/* The server knows no ranges: begin anew. */
@@ -277,11 +352,11 @@ static int fail(const struct fetch *f, const struct exchange *x, CURLcode code, 
 		return err_set_code(e, -EHOSTUNREACH, ERR_UNAVAILABLE,
 				    "the registry's name cannot be resolved: %s", host);
 	case CURLE_COULDNT_CONNECT:
-		*ret_retry = f->has_answered;
+		*ret_retry = f->place->has_answered;
 		return err_set_code(e, -ECONNREFUSED, ERR_UNAVAILABLE,
 				    "no connection to the registry %s", host);
 	case CURLE_OPERATION_TIMEDOUT:
-		*ret_retry = f->has_answered;
+		*ret_retry = f->place->has_answered;
 		return err_set_code(e, -ETIMEDOUT, ERR_UNAVAILABLE,
 				    "the registry %s does not go on", host);
 	case CURLE_PEER_FAILED_VERIFICATION:
@@ -307,7 +382,7 @@ int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct 
 	struct curl_slist *list = NULL;
 	char *location = NULL;
 	CURLcode code;
-	int r = set_headers(x, &list);
+	int r = set_headers(f, x, &list);
 
 	x->f = f;
 	x->at = x->offset;
@@ -322,11 +397,11 @@ int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct 
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &x->status);
 	if (x->failure == -EFBIG)
 		return err_set(e, -EBADMSG, "the registry %s sends more than %lld bytes",
-			       f->setup.host, (long long)x->size_max);
+			       f->at->host, (long long)x->size_max);
 	if (x->failure < 0)
-		return err_sys(e, x->failure, "keep what the registry %s sends", f->setup.host);
+		return err_sys(e, x->failure, "keep what the registry %s sends", f->at->host);
 	if (x->status > 0)
-		f->has_answered = true;
+		f->place->has_answered = true;
 	/* An answer that says no may be cut short by its sender: what it says counts. */
 	if (code != CURLE_OK && !x->is_cut &&
 	    !(x->status >= 300 && code != CURLE_OPERATION_TIMEDOUT))

@@ -2,16 +2,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "worker/fetch.h"
+#include "worker/token_time.h"
 
 struct token_answer {
-	const char *token, *access_token;
+	const char *token, *access_token, *issued_at;
+	int64_t expires_in;
 };
 static const struct json_field token_rows[] = {
 	JSON_ROW(token_answer, token, "token", JSON_STR, 0),
 	JSON_ROW(token_answer, access_token, "access_token", JSON_STR, 0),
+	JSON_ROW(token_answer, issued_at, "issued_at", JSON_STR, 0),
+	JSON_ROW(token_answer, expires_in, "expires_in", JSON_I64, 0),
 };
 static JSON_TABLE(token_table, "token", token_answer, token_rows);
 
@@ -45,6 +50,7 @@ static const struct {
 	{ 401, -EACCES, ERR_UNAUTHENTICATED, "asks for credentials, or refuses those it got" },
 	{ 403, -EACCES, ERR_PERMISSION_DENIED, "denies access" },
 	{ 404, -ENOENT, ERR_NOT_FOUND, "does not have it" },
+	{ 407, -EACCES, ERR_UNAUTHENTICATED, "is behind a proxy that asks for credentials" },
 	{ 429, -EBUSY, ERR_RESOURCE_EXHAUSTED, "has too many requests" },
 	{ 503, -EBUSY, ERR_UNAVAILABLE, "is not available" },
 };
@@ -69,7 +75,7 @@ int fetch_status_error(const struct exchange *x, struct err *e)
 		code = statuses[i].code;
 		words = statuses[i].words;
 	}
-	return err_set_code(e, r, code, "the registry %s %s (%ld%s%.200s)", x->f->setup.host, words,
+	return err_set_code(e, r, code, "the registry %s %s (%ld%s%.200s)", x->f->at->host, words,
 			    x->status, own ? ": " : "", own ? own : "");
 }
 
@@ -83,15 +89,20 @@ static void add_escaped(struct fetch *f, struct strbuf *b, const char *before, c
 	curl_free(text);
 }
 
-static const char *scope_of(struct fetch *f, const struct challenge *c, char *buf, size_t size)
+static const char *scope_of(struct fetch *f, const struct challenge *c, const char *actions,
+			    char *buf, size_t size)
 {
-	snprintf(buf, size, "repository:%s:pull", f->setup.repository);
-	return c->scope[0] ? c->scope : buf;
+	if (c->scope[0])
+		return c->scope;
+	*buf = '\0';
+	if (*f->setup.repository)
+		snprintf(buf, size, "repository:%s:%s", f->setup.repository, actions);
+	return buf;
 }
 
 /* OAuth2 with a refresh token is a POST, everything else a GET. */
-static void build(struct fetch *f, const struct challenge *c, bool is_oauth, struct strbuf *url,
-		  struct strbuf *form)
+static void build(struct fetch *f, const struct challenge *c, const char *actions, bool is_oauth,
+		  struct strbuf *url, struct strbuf *form)
 {
 	char scope[512];
 	struct strbuf *to = is_oauth ? form : url;
@@ -102,9 +113,54 @@ static void build(struct fetch *f, const struct challenge *c, bool is_oauth, str
 	else
 		strbuf_adds(url, strchr(c->realm, '?') ? "&client_id=corten" : "?client_id=corten");
 	add_escaped(f, to, "&service=", c->service);
-	add_escaped(f, to, "&scope=", scope_of(f, c, scope, sizeof(scope)));
+	add_escaped(f, to, "&scope=", scope_of(f, c, actions, scope, sizeof(scope)));
 	if (is_oauth)
-		add_escaped(f, form, "&refresh_token=", f->setup.identity_token);
+		add_escaped(f, form, "&refresh_token=", f->at->identity_token);
+}
+
+/* ---- the cache ---- */
+
+const char *fetch_token_header(struct fetch *f, const char *actions)
+{
+	int64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < FETCH_TOKENS_MAX; i++) {
+		const struct fetch_token *t = &f->tokens[i];
+
+		if (t->at == f->at && now < t->until_ms && streq(t->actions, actions))
+			return t->header;
+	}
+	return NULL;
+}
+
+/* In place of the one for the same, else of a free one, else of the one that ends first. */
+static int keep_token(struct fetch *f, const char *actions, const char *token, int64_t lifetime_s,
+		      struct err *e)
+{
+	struct fetch_token *to = &f->tokens[0];
+
+	for (size_t i = 0; i < FETCH_TOKENS_MAX; i++) {
+		struct fetch_token *t = &f->tokens[i];
+
+		if (t->at == f->at && streq(t->actions, actions)) {
+			to = t;
+			break;
+		}
+		if (to->at && (!t->at || t->until_ms < to->until_ms))
+			to = t;
+	}
+	free(to->actions);
+	free(to->header);
+	*to = (struct fetch_token){ .at = f->at,
+				    .actions = strdup(actions),
+				    .header = str_printf("Authorization: Bearer %s", token),
+				    .until_ms = clock_mono_ms() + lifetime_s * 1000 };
+	if (to->actions && to->header)
+		return 0;
+	free(to->actions);
+	free(to->header);
+	*to = (struct fetch_token){ 0 };
+	return err_set(e, -ENOMEM, "out of memory");
 }
 
 /* A token goes into a header: nothing may end the line. */
@@ -116,7 +172,7 @@ static bool is_clean(const char *token)
 	return *token;
 }
 
-static int take_token(struct fetch *f, const struct exchange *x, struct err *e)
+static int take_token(struct fetch *f, const char *actions, const struct exchange *x, struct err *e)
 {
 	AUTO_ARENA struct arena a = { .budget = ANSWER_BUDGET };
 	struct token_answer answer;
@@ -124,28 +180,29 @@ static int take_token(struct fetch *f, const struct exchange *x, struct err *e)
 	int r = json_read(&token_table, x->text ? x->text : "", x->text_len, NULL, &a, &answer, e);
 
 	if (r < 0)
-		return err_wrap(e, r, "the token of %s", f->setup.host);
+		return err_wrap(e, r, "the token of %s", f->at->host);
 	token = answer.token ? answer.token : answer.access_token;
 	if (!token || strlen(token) > FETCH_TOKEN_MAX || !is_clean(token))
-		return err_set(e, -EBADMSG, "the token of %s is none", f->setup.host);
-	free(f->token);
-	f->token = str_printf("Authorization: Bearer %s", token);
-	return f->token ? 0 : err_set(e, -ENOMEM, "out of memory");
+		return err_set(e, -EBADMSG, "the token of %s is none", f->at->host);
+	return keep_token(f, actions, token,
+			  token_lifetime_s(answer.expires_in, answer.issued_at, clock_wall_ns()),
+			  e);
 }
 
-static int ask_token(struct fetch *f, const struct challenge *c, bool is_trusted, struct err *e)
+static int ask_token(struct fetch *f, const struct challenge *c, const char *actions,
+		     bool is_trusted, struct err *e)
 {
 	AUTO_STRBUF struct strbuf url = { 0 };
 	AUTO_STRBUF struct strbuf form = { 0 };
 	AUTO_FREE char *userpwd = NULL;
-	bool is_retry, is_oauth = is_trusted && f->setup.identity_token;
+	bool is_retry, is_oauth = is_trusted && f->at->identity_token;
 	struct exchange x = { .fd = -EBADF };
 	int r;
 
-	build(f, c, is_oauth, &url, &form);
-	if (is_trusted && !is_oauth && f->setup.username)
-		userpwd = str_printf("%s:%s", f->setup.username,
-				     f->setup.password ? f->setup.password : "");
+	build(f, c, actions, is_oauth, &url, &form);
+	if (is_trusted && !is_oauth && f->at->username)
+		userpwd = str_printf("%s:%s", f->at->username,
+				     f->at->password ? f->at->password : "");
 	if (strbuf_ok(&url) < 0 || strbuf_ok(&form) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
 	if (url.len > FETCH_URL_MAX)
@@ -157,33 +214,34 @@ static int ask_token(struct fetch *f, const struct challenge *c, bool is_trusted
 	if (r == 0 && x.status != 200)
 		r = fetch_status_error(&x, e);
 	if (r == 0)
-		r = take_token(f, &x, e);
+		r = take_token(f, actions, &x, e);
 	else
 		r = err_wrap(e, r, "ask '%.200s' for a token", c->realm);
 	exchange_done(&x);
 	return r;
 }
 
-int fetch_authorise(struct fetch *f, const struct challenge *c, struct err *e)
+int fetch_authorise(struct fetch *f, const struct challenge *c, const char *actions, struct err *e)
 {
-	bool has_credentials = f->setup.username || f->setup.identity_token;
+	bool has_credentials = f->at->username || f->at->identity_token;
 	bool is_trusted;
 	int r;
 
-	if (c->scheme == CHALLENGE_BASIC && f->setup.username && !f->is_basic) {
-		f->is_basic = true;
+	if (c->scheme == CHALLENGE_BASIC && f->at->username && !f->place->is_basic) {
+		f->place->is_basic = true;
 		return 0;
 	}
 	if (c->scheme != CHALLENGE_BEARER)
 		return err_set_code(e, -EACCES, ERR_UNAUTHENTICATED, "the registry %s %s",
-				    f->setup.host,
-				    f->is_basic ? "refuses the credentials"
-						: "asks for credentials, and there are none");
-	is_trusted = challenge_is_trusted(f->setup.host, f->setup.is_plain, c->realm);
-	r = ask_token(f, c, is_trusted, e);
+				    f->at->host,
+				    f->place->is_basic
+					    ? "refuses the credentials"
+					    : "asks for credentials, and there are none");
+	is_trusted = challenge_is_trusted(f->at->host, f->at->is_plain, c->realm);
+	r = ask_token(f, c, actions, is_trusted, e);
 	if (r < 0 && has_credentials && !is_trusted)
 		return err_wrap(e, r,
 				"credentials of %s are not sent to the foreign realm '%.200s'",
-				f->setup.host, c->realm);
+				f->at->host, c->realm);
 	return r;
 }

@@ -179,10 +179,10 @@ login() {
 	run -1 grep -q '/v2/plain/blobs/.* Bearer' "$LOG"
 }
 
-@test "credential helpers are named, not passed over" {
+@test "a credential helper that is not there is an error in docker's words" {
 	mkdir -p "$DOCKER_CONFIG"
-	printf '{"credHelpers":{"%s":"pass"}}' "$HOST" >"$DOCKER_CONFIG/config.json"
-	fails plain "credential helper 'pass'"
+	printf '{"credHelpers":{"%s":"not-there"}}' "$HOST" >"$DOCKER_CONFIG/config.json"
+	fails plain 'error getting credentials - err: exec: "docker-credential-not-there": executable file not found'
 }
 
 @test "two pulls of the same at once fetch it once" {
