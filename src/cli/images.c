@@ -74,10 +74,9 @@ static int add_row(struct table *t, const struct image_listed *i, const struct i
 	human_size(i->size, size);
 	clock_rfc3339(i->created_ns, created);
 	if (o->has_digests)
-		return table_add(t, (const char *[]){ name, tag, i->manifest_digest, id, since,
-						      size, created });
-	return table_add(t, (const char *[]){ name, tag, id, since, size, i->manifest_digest,
-					      created });
+		return table_add(t, (const char *[]){ name, tag, i->digest, id, since, size,
+						      created });
+	return table_add(t, (const char *[]){ name, tag, id, since, size, i->digest, created });
 }
 
 static int list(struct cli *c, const struct images_options *o, const char *wanted, struct table *t,

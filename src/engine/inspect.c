@@ -258,6 +258,39 @@ static void put_tag(struct json_writer *w, const char *name)
 	json_put_str(w, NULL, tag ? tag : name);
 }
 
+static bool is_same_repository(const struct image_listed *i, const struct ref *ref)
+{
+	struct ref other;
+
+	return i->name && ref_parse(i->name, &other, NULL) == 0 && streq(other.host, ref->host) &&
+	       streq(other.path, ref->path);
+}
+
+/* "busybox@sha256:…" of each name's repository, once. */
+static void put_repo_digests(struct json_writer *w, const struct image_listed *v, size_t n,
+			     const struct image_record *img)
+{
+	const char *last = "";
+
+	json_begin_array(w, "RepoDigests");
+	for (size_t i = 0; i < n; i++) {
+		char name[REF_TEXT_MAX];
+		AUTO_FREE char *text = NULL;
+		struct ref ref;
+
+		if (!streq(v[i].manifest_digest, img->manifest_digest) || !v[i].name ||
+		    ref_parse(v[i].name, &ref, NULL) < 0)
+			continue;
+		text = str_printf("%s@%s", ref_familiar_name(&ref, name), v[i].digest);
+		/* Names are sorted, so a repository's stand together. */
+		if (text &&
+		    !(streq(last, v[i].digest) && i > 0 && is_same_repository(&v[i - 1], &ref)))
+			json_put_str(w, NULL, text);
+		last = v[i].digest;
+	}
+	json_end_array(w);
+}
+
 static void put_image_config(struct json_writer *w, const struct image_record *img)
 {
 	json_begin_object(w, "Config");
@@ -295,6 +328,7 @@ int engine_image_inspect(struct engine *en, const char *what, struct strbuf *out
 		if (streq(v[i].manifest_digest, img->manifest_digest) && v[i].name)
 			put_tag(&w, v[i].name);
 	json_end_array(&w);
+	put_repo_digests(&w, v, n, img);
 	json_put_str(&w, "Created", img->created ? img->created : "");
 	put_image_config(&w, img);
 	json_put_str(&w, "Architecture", img->architecture);

@@ -16,6 +16,13 @@ static const char *label(const struct json_map *labels, const char *key)
 	return NULL;
 }
 
+const char *image_row_manifest(const struct image_row *row)
+{
+	const char *chosen = label(&row->labels, LABEL_MANIFEST);
+
+	return chosen && digest_is_valid(chosen) ? chosen : row->digest;
+}
+
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e)
 {
@@ -56,7 +63,7 @@ static int find_by_name(struct store *s, const char *ns, const char *what, struc
 		return no_such_image(what, e);
 	if (r < 0)
 		return err_sys(e, r, "find image '%s'", what);
-	r = image_record_get(s, row.digest, a, ret, e);
+	r = image_record_get(s, image_row_manifest(&row), a, ret, e);
 	if (r == -ENOENT)
 		return err_set(e, -EOPNOTSUPP,
 			       "image '%s' was not prepared for this machine's platform", what);
@@ -80,22 +87,23 @@ static const char *hex_of(const char *what)
 	return hex;
 }
 
-static bool matches(const struct image_record *rec, const char *hex)
+static bool matches(const struct image_record *rec, const char *target, const char *hex)
 {
 	size_t n = strlen(hex);
 
 	return strncmp(digest_hex(rec->config_digest), hex, n) == 0 ||
-	       strncmp(digest_hex(rec->manifest_digest), hex, n) == 0;
+	       strncmp(digest_hex(rec->manifest_digest), hex, n) == 0 ||
+	       strncmp(digest_hex(target), hex, n) == 0;
 }
 
 /* Two manifests may have one config (other layer compression): the image id is the same, the first is taken. */
-static int consider(struct store *s, const char *digest, const char *what, const char *hex,
+static int consider(struct store *s, const struct image_row *row, const char *what, const char *hex,
 		    struct arena *a, struct image_record **found, struct err *e)
 {
 	struct image_record *rec;
-	int r = image_record_get(s, digest, a, &rec, NULL);
+	int r = image_record_get(s, image_row_manifest(row), a, &rec, NULL);
 
-	if (r < 0 || !matches(rec, hex))
+	if (r < 0 || !matches(rec, row->digest, hex))
 		return 0;
 	if (*found && !streq((*found)->config_digest, rec->config_digest))
 		return err_set(e, -EINVAL, "multiple IDs found with provided prefix: %s", what);
@@ -120,9 +128,10 @@ static int find_by_id(struct store *s, const char *ns, const char *what, struct 
 	if (r == 0)
 		r = image_list_nameless(s, ns, a, &nameless, e);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = consider(s, rows[i].digest, what, hex, a, &found, e);
+		r = consider(s, &rows[i], what, hex, a, &found, e);
 	for (size_t i = 0; r == 0 && i < nameless.n; i++)
-		r = consider(s, nameless.v[i], what, hex, a, &found, e);
+		r = consider(s, &(struct image_row){ .digest = nameless.v[i] }, what, hex, a,
+			     &found, e);
 	if (r < 0)
 		return r;
 	if (!found)
@@ -144,12 +153,14 @@ static int find_by_digest(struct store *s, const char *ns, const char *what, str
 		return no_such_image(what, e);
 	r = store_image_list(s, ns, a, &rows, &n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (!streq(rows[i].digest, want.digest) ||
+		const char *manifest = image_row_manifest(&rows[i]);
+
+		if ((!streq(rows[i].digest, want.digest) && !streq(manifest, want.digest)) ||
 		    ref_parse(rows[i].name, &have, NULL) < 0 || !streq(have.host, want.host) ||
 		    !streq(have.path, want.path))
 			continue;
 		*ret_name = rows[i].name;
-		return image_record_get(s, rows[i].digest, a, ret, e);
+		return image_record_get(s, manifest, a, ret, e);
 	}
 	return r < 0 ? r : no_such_image(what, e);
 }
@@ -191,7 +202,7 @@ static int describe(struct store *s, struct arena *a, struct image_listed *i, st
 static bool has_row(const struct image_row *rows, size_t n, const char *digest)
 {
 	for (size_t i = 0; i < n; i++)
-		if (streq(rows[i].digest, digest))
+		if (streq(image_row_manifest(&rows[i]), digest))
 			return true;
 	return false;
 }
@@ -214,12 +225,14 @@ int image_list(struct store *s, const char *ns, struct arena *a, struct image_li
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		v[count++] = (struct image_listed){ .name = rows[i].name,
-						    .manifest_digest = rows[i].digest,
+						    .manifest_digest = image_row_manifest(&rows[i]),
+						    .digest = rows[i].digest,
 						    .size = rows[i].size };
 	/* One that got a name later is listed by that alone. */
 	for (size_t i = 0; i < nameless.n; i++)
 		if (!has_row(rows, n, nameless.v[i]))
-			v[count++] = (struct image_listed){ .manifest_digest = nameless.v[i] };
+			v[count++] = (struct image_listed){ .manifest_digest = nameless.v[i],
+							    .digest = nameless.v[i] };
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = describe(s, a, &v[i], e);
 	if (r < 0)

@@ -83,6 +83,8 @@ int image_remove(struct store *s, const char *ns, const char *what, bool force, 
 /* A row of `images`: one for every name. */
 struct image_listed {
 	const char *name, *id /* config digest */, *manifest_digest;
+	const char *
+		digest; /* what the name stands for: the manifest's, or the index's it was chosen from */
 	int64_t created_ns, size;
 };
 int image_list(struct store *s, const char *ns, struct arena *a, struct image_listed **ret,

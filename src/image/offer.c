@@ -97,10 +97,13 @@ int image_offer_check(struct image_work *w, const struct image_offer *offer, str
 static int put_image(struct image_work *w, const struct image_offer *offer, struct err *e)
 {
 	struct json_pair root = { LABEL_GC_ROOT, "image without a name" };
+	struct json_pair chosen = { LABEL_MANIFEST, offer->record->manifest_digest };
 	const struct json_map labels = { &root, 1 };
-	struct image_row row = { .digest = offer->record->manifest_digest,
-				 .media_type = offer->media_type,
-				 .size = offer->manifest_size };
+	const struct image_target *t = offer->target;
+	struct image_row row = { .digest = t ? t->digest : offer->record->manifest_digest,
+				 .media_type = t ? t->media_type : offer->media_type,
+				 .size = t ? t->size : offer->manifest_size,
+				 .labels = { &chosen, t ? 1 : 0 } };
 	int r = image_record_put(w->s, offer->record, e);
 
 	for (size_t i = 0; i < offer->names.n && r == 0; i++) {
@@ -108,7 +111,7 @@ static int put_image(struct image_work *w, const struct image_offer *offer, stru
 		r = store_image_put(w->s, w->ns, &row, e);
 	}
 	if (r == 0 && offer->names.n == 0)
-		r = store_content_set_labels(w->s, w->ns, row.digest, &labels, e);
+		r = store_content_add_labels(w->s, w->ns, row.digest, &labels, e);
 	return r;
 }
 

@@ -133,6 +133,13 @@ int image_is_unpacked(struct store *s, const char *ns, const struct image_record
 
 /* Images without a name are kept by this label on their manifest. */
 #define LABEL_GC_ROOT "containerd.io/gc.root"
+/*
+ * On an image whose target is an index: the manifest of it that was made ready for this host. Being a reference of
+ * containerd's kind it keeps that manifest, whatever the index's own labels say.
+ */
+#define LABEL_MANIFEST "containerd.io/gc.ref.content.corten"
+/* The manifest that the name stands for here; borrows from `row`. */
+const char *image_row_manifest(const struct image_row *row);
 /* The manifests of images without a name. */
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e);

@@ -1,5 +1,5 @@
 /* An image from a registry: names by the manifest role, bytes by the fetch role, layers by the unpack role. */
-#include "image/priv.h"
+#include "image/registry/registry.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@ struct pull {
 	struct worker names; /* the manifest role */
 	size_t documents;
 	char top[DIGEST_TEXT_MAX];
+	struct image_target target; /* what `top` is */
 	struct image_offer offer;
 	bool has_offer;
 };
@@ -177,6 +178,22 @@ static int on_image(struct pull *p, const struct worker_msg *m, const char *payl
 	return 0;
 }
 
+/* What was taken has references now, as containerd writes them; the first one is what the name stands for. */
+static int on_described(struct pull *p, const struct worker_msg *m, const char *payload,
+			struct err *e)
+{
+	struct image_described d;
+	int r = image_described_read(payload, m->len, p->a, &d, e);
+
+	if (r == 0)
+		r = image_label_children(p->w.s, p->w.ns, &d, e);
+	if (r < 0 || p->target.digest || !streq(d.digest, p->top))
+		return r;
+	p->target.digest = arena_strdup(p->a, p->top);
+	p->target.media_type = d.media_type;
+	return p->target.digest ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
 static int wait_names(struct pull *p, struct err *e)
 {
 	struct pollfd fd = { .fd = p->names.control, .events = POLLIN };
@@ -220,6 +237,8 @@ static int ask_names(struct pull *p, const struct document *top, struct err *e)
 			r = on_want(p, &m, payload, e);
 		else if (m.type == WORKER_IMAGE)
 			r = on_image(p, &m, payload, e);
+		else if (m.type == WORKER_DESCRIBED)
+			r = on_described(p, &m, payload, e);
 		else
 			r = err_set(e, -EPROTO, "the worker sent message %u", m.type);
 	}
@@ -250,7 +269,11 @@ static int resolve(struct pull *p, struct err *e)
 	if (r < 0)
 		return r;
 	snprintf(p->top, sizeof(p->top), "%s", top.digest);
-	return ask_names(p, &top, e);
+	p->target = (struct image_target){ .size = (int64_t)top.len };
+	r = ask_names(p, &top, e);
+	if (r == 0 && p->target.digest && !streq(p->top, p->offer.record->manifest_digest))
+		p->offer.target = &p->target;
+	return r;
 }
 
 /* ---- all ---- */
@@ -261,7 +284,8 @@ static int check_news(struct pull *p, struct image_pulled *ret, struct err *e)
 	struct image_row row;
 	int r = store_image_get(p->w.s, p->w.ns, p->offer.names.v[0], &a, &row, NULL);
 
-	ret->is_new = r < 0 || !streq(row.digest, p->offer.record->manifest_digest);
+	ret->is_new = r < 0 || !streq(row.digest, p->top) ||
+		      !streq(image_row_manifest(&row), p->offer.record->manifest_digest);
 	ret->name = p->offer.names.v[0];
 	ret->digest = arena_strdup(p->a, p->top);
 	ret->id = p->offer.record->config_digest;
@@ -294,6 +318,8 @@ static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
 		r = image_unpack(&p->w, &record, 1, e);
 	if (r == 0)
 		r = image_offer_check(&p->w, &p->offer, e);
+	if (r == 0)
+		r = image_label_sources(p->w.s, p->w.ns, &p->ref, p->top, record, e);
 	if (r == 0)
 		r = image_offers_commit(&p->w, &p->offer, 1, e);
 	return r < 0 ? r : ret->is_new ? tell_pulled(p) : 0;

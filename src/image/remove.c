@@ -47,7 +47,7 @@ static int list_names(struct removal *m, struct err *e)
 	if (!m->names.v || !m->out.untagged.v || !m->out.deleted.v)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
-		if (streq(rows[i].digest, m->rec->manifest_digest))
+		if (streq(image_row_manifest(&rows[i]), m->rec->manifest_digest))
 			m->names.v[m->names.n++] = rows[i].name;
 	return 0;
 }
@@ -114,7 +114,6 @@ static int check_use(struct removal *m, struct err *e)
 
 static int remove_rows(struct removal *m, const char *name, struct err *e)
 {
-	static const struct json_map none = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; i < m->names.n && r == 0; i++) {
@@ -126,7 +125,7 @@ static int remove_rows(struct removal *m, const char *name, struct err *e)
 	}
 	if (r < 0 || m->out.untagged.n < m->names.n)
 		return r;
-	r = store_content_set_labels(m->s, m->ns, m->rec->manifest_digest, &none, e);
+	r = store_content_drop_label(m->s, m->ns, m->rec->manifest_digest, LABEL_GC_ROOT, e);
 	if (r == -ENOENT)
 		r = 0;
 	return r < 0 ? r : add(m->a, &m->out.deleted, arena_strdup(m->a, m->rec->config_digest), e);

@@ -16,10 +16,9 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } roles[] = {
-	{ "parse", worker_parse_main },
-	{ "unpack", worker_unpack_main },
-	{ "copy", worker_copy_main },
-	{ "manifest", worker_manifest_main },
+	{ "parse", worker_parse_main },	      { "unpack", worker_unpack_main },
+	{ "copy", worker_copy_main },	      { "manifest", worker_manifest_main },
+	{ "describe", worker_describe_main },
 };
 
 int main(int argc, char **argv)

@@ -28,12 +28,20 @@ struct image_record {
 };
 extern const struct json_table image_record_table;
 
+/* What names stand for. */
+struct image_target {
+	const char *digest, *media_type;
+	int64_t size;
+};
+
 /* A worker's word about one image of an archive. */
 struct image_offer {
 	struct json_strs names; /* full references */
 	const char *media_type; /* of the manifest */
 	int64_t manifest_size;
 	struct image_record *record;
+	/* The index that the manifest was chosen from; NULL: none. The parent's own, in no table. */
+	const struct image_target *target;
 };
 extern const struct json_table image_offer_table;
 

@@ -39,6 +39,7 @@ enum worker_msg_type {
 	WORKER_XATTR,	 /* payload: path NUL name NUL value */
 	WORKER_UNPACKED, /* a: compressed size, payload: digest NUL diff id; of copy without the diff id */
 	WORKER_GOT, /* a: the end that was reached, b: WORKER_GOT_WHOLE or 0; payload: media type NUL digest by the registry's own words, both may be empty */
+	WORKER_DESCRIBED, /* manifest, describe: payload: image_described_table's JSON */
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_DONE,
 	WORKER_ERROR, /* a: errno, b: enum err_code, payload: words */

@@ -126,22 +126,52 @@ int store_content_read(struct store *s, const char *digest, size_t max, struct a
 	return 0;
 }
 
-int store_content_set_labels(struct store *s, const char *ns, const char *digest,
-			     const struct json_map *labels, struct err *e)
+/* `text` goes to ?3. */
+static int change_labels(struct store *s, const char *sql, const char *ns, const char *digest,
+			 const char *text, struct err *e)
 {
-	static const char sql[] =
-		"UPDATE content SET labels=?3, updated_ns=?4 WHERE digest=?1 AND ns=?2";
-	AUTO_FREE char *text = NULL;
 	int r = check_names(ns, digest, e);
 
-	if (r >= 0)
-		r = labels_text(labels, &text, e);
 	if (r >= 0)
 		r = store_begin(s, e);
 	if (r < 0)
 		return r;
 	r = db_run(s, sql, ARGS(T(digest), T(ns), T(text), I(clock_wall_ns())), e);
 	return db_end(s, r == 0 ? not_found(e, digest) : r, e);
+}
+
+int store_content_set_labels(struct store *s, const char *ns, const char *digest,
+			     const struct json_map *labels, struct err *e)
+{
+	static const char sql[] =
+		"UPDATE content SET labels=?3, updated_ns=?4 WHERE digest=?1 AND ns=?2";
+	AUTO_FREE char *text = NULL;
+	int r = labels_text(labels, &text, e);
+
+	return r < 0 ? r : change_labels(s, sql, ns, digest, text, e);
+}
+
+int store_content_add_labels(struct store *s, const char *ns, const char *digest,
+			     const struct json_map *labels, struct err *e)
+{
+	static const char sql[] =
+		"UPDATE content SET labels=json_patch(coalesce(nullif(labels, ''), '{}'),"
+		" coalesce(nullif(?3, ''), '{}')), updated_ns=?4 WHERE digest=?1 AND ns=?2";
+	AUTO_FREE char *text = NULL;
+	int r = labels_text(labels, &text, e);
+
+	return r < 0 ? r : change_labels(s, sql, ns, digest, text, e);
+}
+
+int store_content_drop_label(struct store *s, const char *ns, const char *digest, const char *key,
+			     struct err *e)
+{
+	static const char sql[] =
+		"UPDATE content SET labels=coalesce((SELECT nullif(json_group_object(key, value), '{}')"
+		" FROM json_each(coalesce(nullif(labels, ''), '{}')) WHERE key<>?3), ''), updated_ns=?4"
+		" WHERE digest=?1 AND ns=?2";
+
+	return change_labels(s, sql, ns, digest, key, e);
 }
 
 static int delete_row(struct store *s, const char *ns, const char *digest, struct err *e)

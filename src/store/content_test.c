@@ -43,6 +43,32 @@ TEST(a_blob_is_named_once_whole_and_read_only)
 	CHECK_EQ(store_content_open(s, DIGEST("0"), E), -ENOENT);
 }
 
+TEST(labels_are_added_and_dropped_one_by_one)
+{
+	struct store *s = fixture_open();
+	struct content_info info;
+	struct json_pair pair;
+	struct json_map labels = one_label(&pair, "a/b", "1"), more;
+
+	fixture_blob(s, "hello", true, &labels, d1);
+	more = one_label(&pair, "c.d/\"e\"", "2");
+	CHECK_OK(store_content_add_labels(s, NS, d1, &more, E));
+	more = one_label(&pair, "a/b", "3");
+	CHECK_OK(store_content_add_labels(s, NS, d1, &more, E));
+	CHECK_OK(store_content_info(s, NS, d1, A, &info, E));
+	CHECK_EQ(info.labels.n, 2);
+	CHECK_STR(info.labels.v[0].value, "3");
+	CHECK_STR(info.labels.v[1].key, "c.d/\"e\"");
+	CHECK_OK(store_content_drop_label(s, NS, d1, "c.d/\"e\"", E));
+	CHECK_OK(store_content_drop_label(s, NS, d1, "is not there", E));
+	CHECK_OK(store_content_info(s, NS, d1, A, &info, E));
+	CHECK_EQ(info.labels.n, 1);
+	CHECK_OK(store_content_drop_label(s, NS, d1, "a/b", E));
+	CHECK_OK(store_content_info(s, NS, d1, A, &info, E));
+	CHECK_EQ(info.labels.n, 0);
+	CHECK_EQ(store_content_add_labels(s, "other", d1, &more, E), -ENOENT);
+}
+
 TEST(wrong_names_never_reach_a_path)
 {
 	static const char *const bad[] = { "",	"sha256:../../x", "sha256:",

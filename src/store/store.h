@@ -77,6 +77,11 @@ int store_content_read(struct store *s, const char *digest, size_t max, struct a
 		       const char **ret, size_t *ret_len, struct err *e);
 int store_content_set_labels(struct store *s, const char *ns, const char *digest,
 			     const struct json_map *labels, struct err *e);
+/* Adds to the labels that it has, or replaces those of the same key. */
+int store_content_add_labels(struct store *s, const char *ns, const char *digest,
+			     const struct json_map *labels, struct err *e);
+int store_content_drop_label(struct store *s, const char *ns, const char *digest, const char *key,
+			     struct err *e);
 int store_content_delete(struct store *s, const char *ns, const char *digest, struct err *e);
 
 /*

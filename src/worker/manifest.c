@@ -6,42 +6,16 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "spec/worker_protocol.h"
+#include "worker/document.h"
 #include "worker/parse.h"
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
-struct document {
-	char *payload; /* owned */
-	const char *digest, *media_type, *text;
-	size_t len;
-};
-
-static void document_done(struct document *d)
-{
-	free(d->payload);
-}
-#define AUTO_DOCUMENT CLEANUP(document_done) struct document
-
 static int receive(struct document *ret, struct err *e)
 {
-	AUTO_FD fd = -EBADF;
-	struct worker_msg m;
-	int r = worker_msg_recv(WORKER_CONTROL_FD, &m, &ret->payload, &fd);
-	size_t at;
+	int r = document_receive(ret, e);
 
-	if (r <= 0 || m.type != WORKER_DOCUMENT)
-		return err_set(e, -EPROTO, "no document");
-	ret->digest = ret->payload;
-	at = strlen(ret->payload) + 1;
-	if (at >= m.len)
-		return err_set(e, -EPROTO, "a document without a type");
-	ret->media_type = ret->payload + at;
-	at += strlen(ret->media_type) + 1;
-	if (at > m.len)
-		return err_set(e, -EPROTO, "a document without a text");
-	ret->text = ret->payload + at;
-	ret->len = m.len - at;
-	return 0;
+	return r > 0 ? 0 : r < 0 ? r : err_set(e, -EPROTO, "no document");
 }
 
 static int want(const struct oci_descriptor *d, struct document *ret, struct err *e)
@@ -194,6 +168,9 @@ static int take(struct parse *p, const struct document *doc, int depth, struct e
 
 	if (r < 0)
 		return err_wrap(e, r, "manifest %.19s", doc->digest);
+	r = document_describe(doc, m, is_index, e);
+	if (r < 0)
+		return r;
 	return is_index ? take_index(p, m, depth, &a, e) : take_manifest(p, doc, m, &a, e);
 }
 

@@ -11,4 +11,5 @@ int worker_parse_main(void);
 int worker_unpack_main(void);
 int worker_copy_main(void);
 int worker_manifest_main(void);
+int worker_describe_main(void);
 int worker_fetch_main(void);

@@ -64,6 +64,28 @@ login() {
 	[ "$output" = "$HOST/plain:latest" ]
 }
 
+@test "the index stays beside its manifest, with containerd's labels, as long as the name does" {
+	local digest labels
+	digest=$(pull "$HOST/plain" | sed -n 's/^Digest: //p')
+	[ -f "$CORTEN_ROOT/blobs/sha256/${digest#sha256:}" ]
+	[ "$("$CORTEN" images --format '{{.Digest}}')" = "$digest" ]
+	"$CORTEN" inspect "$HOST/plain" | grep -q "\"$HOST/plain@$digest\""
+	labels=$("$PYTHON" -c 'import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1]).execute("SELECT labels FROM content"): print(row[0])' "$CORTEN_ROOT/store.db")
+	# All that the index names, there or not; what the manifest names; and where it came from.
+	for key in m.0 m.1 m.2 m.3 config l.0 l.1; do
+		[[ $labels == *"containerd.io/gc.ref.content.$key\":\"sha256:"* ]]
+	done
+	[ "$(grep -c "containerd.io/distribution.source.$HOST\":\"plain\"" <<<"$labels")" = 5 ]
+	# By either digest, and another name of the same.
+	run -0 pull -q "$HOST/plain@$digest"
+	[ "$("$CORTEN" images -q | sort -u | wc -l)" = 1 ]
+	run -0 "$CORTEN" rmi "$HOST/plain"
+	[ -f "$CORTEN_ROOT/blobs/sha256/${digest#sha256:}" ]
+	run -0 "$CORTEN" rmi "$digest"
+	[ -z "$(find "$CORTEN_ROOT/blobs" -type f)" ]
+}
+
 @test "by digest, and another platform" {
 	local digest
 	digest=$(pull "$HOST/plain" | sed -n 's/^Digest: //p')

@@ -1,0 +1,25 @@
+#pragma once
+/*
+ * Documents that the parent hands over to be read, and what is said of them. For the roles behind parse's sandbox.
+ * Safe after fork: no.
+ */
+#include <stddef.h>
+
+#include "base/mem.h"
+
+struct err;
+struct oci_manifest;
+
+struct document {
+	char *payload; /* owned */
+	const char *digest, *media_type, *text;
+	size_t len;
+};
+void document_done(struct document *d);
+#define AUTO_DOCUMENT CLEANUP(document_done) struct document
+
+/* The next WORKER_DOCUMENT. 1, 0 when the parent is done, -errno. */
+int document_receive(struct document *ret, struct err *e);
+/* Tells the parent what a manifest or an index has in it. Inline data is cut off `m`. */
+int document_describe(const struct document *d, struct oci_manifest *m, bool is_index,
+		      struct err *e);
