@@ -2,8 +2,12 @@
 #include "cli/commands.h"
 
 static const struct cli_member image_members[] = {
-	{ "ls", &cli_images }, { "pull", &cli_pull }, { "load", &cli_load },
-	{ "rm", &cli_rmi },    { NULL, NULL },
+	{ "ls", &cli_images },
+	{ "pull", &cli_pull },
+	{ "load", &cli_load },
+	{ "rm", &cli_rmi },
+	{ "resolve", &cli_image_resolve },
+	{ NULL, NULL },
 };
 
 const struct cli_command cli_image = {

@@ -162,11 +162,11 @@ static void print_help(void)
 
 /* What people will type because docker has it, and we do not yet. */
 static const char *const known_missing[] = {
-	"attach",  "build",  "builder",	 "buildx",  "commit", "compose", "container",
-	"context", "cp",     "diff",	 "events",  "export", "history", "import",
-	"login",   "logout", "manifest", "network", "pause",  "plugin",	 "port",
-	"pull",	   "push",   "rename",	 "restart", "save",   "search",	 "stats",
-	"swarm",   "tag",    "top",	 "unpause", "update", "volume",	 "ctr",
+	"attach",   "build",   "builder", "buildx", "commit", "compose", "container",
+	"context",  "cp",      "diff",	  "events", "export", "history", "import",
+	"manifest", "network", "pause",	  "plugin", "port",   "pull",	 "push",
+	"rename",   "restart", "save",	  "search", "stats",  "swarm",	 "tag",
+	"top",	    "unpause", "update",  "volume", "ctr",
 };
 
 static int no_such_command(const char *name)

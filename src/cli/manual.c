@@ -26,11 +26,23 @@ const struct manual_item manual_environment[] = {
 	{ "CORTEN_ROOT", "Folder of images and containers, as --root." },
 	{ "CORTEN_STATE", "Folder of running tasks, as --state." },
 	{ "CORTEN_NAMESPACE", "Namespace of containers and images, as --namespace." },
+	{ "CORTEN_HOSTS_DIR",
+	  "Folder of registry hosts, in place of /etc/corten/certs.d and /etc/containerd/certs.d." },
+	{ "REGISTRY_AUTH_FILE", "File of registry credentials that is looked into first." },
+	{ "DOCKER_CONFIG",
+	  "Folder of docker's config.json, in place of .docker in the home folder." },
+	{ "HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
+	  "Proxies to registries, and hosts that are reached without one; in lower case too." },
 	{ NULL, NULL },
 };
 
 const struct manual_item manual_files[] = {
 	{ "/var/lib/corten", "Images, snapshots and the records of containers." },
+	{ "/etc/corten/certs.d/HOST_PORT_/hosts.toml",
+	  "Mirrors, authorities and certificates of a registry, in the form of containerd, whose folder "
+	  "/etc/containerd/certs.d is looked into next; HOST without a port, and _default for all hosts." },
+	{ "/etc/docker/certs.d/HOST:PORT",
+	  "Authorities (*.crt) and a client certificate (*.cert, *.key) of a registry, as docker has them." },
 	{ "/run/corten",
 	  "A folder for each running container: its sockets, its OCI bundle, its exit journal." },
 	{ NULL, NULL },
@@ -109,13 +121,17 @@ static const struct manual manuals[] = {
 	  PARAGRAPHS(
 		  "Downloads an image from a registry: what the store has is not fetched again, and what an "
 		  "interrupted pull has fetched is kept for the next. Registries are spoken to by https; by http on "
-		  "loopback alone, unless /etc/docker/certs.d/HOST/ca.crt names an authority for one there.",
-		  "Credentials are those of docker's config.json (DOCKER_CONFIG, or .docker in the home folder), kept "
-		  "as text. They are sent to the registry and to a token service of its own domain, nowhere else."),
+		  "loopback alone, and where a hosts.toml says so. Mirrors that a hosts.toml names are asked in "
+		  "their order, and the registry itself last.",
+		  "Credentials are those that docker, podman and skopeo keep, in this order: REGISTRY_AUTH_FILE, "
+		  "containers/auth.json below XDG_RUNTIME_DIR and below the user's configuration, docker's "
+		  "config.json; credential helpers are asked. They are sent to the host that they were found for "
+		  "and to a token service of its own domain, nowhere else, a mirror included. "
+		  "corten image resolve --explain prints what is found where."),
 	  exits_plain,
 	  ITEMS({ "corten pull debian:12", "From Docker Hub" },
 		{ "corten pull --platform linux/arm64 localhost:5000/a", "For another machine" }),
-	  "images load run" },
+	  "images load login run" },
 	{ "load",
 	  PARAGRAPHS(
 		  "Reads an archive from a file or from standard input, and keeps its images. The archive is an OCI "
@@ -128,6 +144,20 @@ static const struct manual manuals[] = {
 		  "From a registry, by skopeo" },
 		{ "corten load -i busybox.tar", "From a file" }),
 	  "images rmi run" },
+	{ "login",
+	  PARAGRAPHS(
+		  "Tries a user name and a password at a registry, Docker Hub if none is named, and keeps them for "
+		  "later: by the credential helper that docker's config.json names for it, else in that file, as "
+		  "text. Without --username, what is kept already is tried first. What is not given is asked for."),
+	  exits_plain,
+	  ITEMS({ "corten login registry.example.org:5000", "Asks for both" },
+		{ "corten login -u robot --password-stdin quay.io <secret", "From a file" }),
+	  "logout pull" },
+	{ "logout",
+	  PARAGRAPHS(
+		  "Forgets the credentials of a registry, Docker Hub if none is named: in docker's config.json and in "
+		  "the credential helper that it names."),
+	  exits_plain, NULL, "login" },
 	{ "start",
 	  PARAGRAPHS(
 		  "Starts containers that were created or have ended. With -a or -i corten stays in the foreground, "

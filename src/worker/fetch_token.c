@@ -238,6 +238,11 @@ int fetch_authorise(struct fetch *f, const struct challenge *c, const char *acti
 					    ? "refuses the credentials"
 					    : "asks for credentials, and there are none");
 	is_trusted = challenge_is_trusted(f->at->host, f->at->is_plain, c->realm);
+	/* A login that asks a foreign realm without them would prove nothing. */
+	if (has_credentials && !is_trusted && !*f->setup.repository)
+		return err_set_code(e, -EACCES, ERR_UNAUTHENTICATED,
+				    "credentials of %s are not sent to the foreign realm '%.200s'",
+				    f->at->host, c->realm);
 	r = ask_token(f, c, actions, is_trusted, e);
 	if (r < 0 && has_credentials && !is_trusted)
 		return err_wrap(e, r,
