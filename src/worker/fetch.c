@@ -25,6 +25,8 @@
 #define TRIES_MAX 5
 /* Where another endpoint may have it. */
 #define TRIES_BEFORE_NEXT 2
+/* A try that took its time and brought next to nothing counts as so many: three of them are enough. */
+#define SLOW_WEIGHT 2
 /* All together: a server that gives a byte at each try is hostile. */
 #define TRIES_TOTAL_MAX 100
 #define WAIT_FIRST_MS 100
@@ -125,15 +127,19 @@ static bool wait_for_next(struct fetch *f, struct request *q, const struct excha
 {
 	int64_t ms = (int64_t)WAIT_FIRST_MS << q->tries;
 
-	if (x->is_begun && x->at > q->offset)
+	if (x->is_begun && x->at > q->offset && !x->is_slow)
 		q->tries = 0;
 	if (x->is_begun)
 		q->offset = x->at;
-	if (++q->tries >= (f->is_last ? TRIES_MAX : TRIES_BEFORE_NEXT) ||
+	/* No try will be longer than the wait for it. */
+	if (x->retry_after_s > WAIT_MAX_MS / 1000)
+		return false;
+	q->tries += x->is_slow ? SLOW_WEIGHT : 1;
+	if (q->tries >= (f->is_last ? TRIES_MAX : TRIES_BEFORE_NEXT) ||
 	    ++q->tries_total >= TRIES_TOTAL_MAX)
 		return false;
 	if (x->retry_after_s > 0)
-		ms = MIN(x->retry_after_s, WAIT_MAX_MS / 1000) * 1000;
+		ms = x->retry_after_s * 1000;
 	wait_ms(f, MIN(ms, WAIT_MAX_MS), q->offset);
 	return true;
 }

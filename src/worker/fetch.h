@@ -11,6 +11,7 @@
 
 #include "spec/fetch_setup.h"
 #include "worker/challenge.h"
+#include "worker/pace.h"
 
 struct err;
 
@@ -69,6 +70,9 @@ struct exchange {
 	int64_t range_start, retry_after_s;
 	bool has_range_start, is_begun;
 	int failure; /* -errno of the sink */
+	struct pace pace;
+	bool is_slow; /* it stalled or trickled, and was given up for that */
+	size_t headers_len;
 	struct challenge challenge;
 	char media_type[256], digest[256];
 	char *location; /* arena-less: malloc'ed, or NULL */

@@ -11,11 +11,15 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "spec/worker_protocol.h"
+#include "worker/answer_headers.h"
 
 #define CONNECT_MS 10000L
-#define STALL_SECONDS 30L
+/* Without a byte of an answer; a body has its own measure, in worker/pace.h. */
+#define ANSWER_SECONDS 15L
 #define TICK_MS 100
 #define HEADER_LINE_MAX ((size_t)8 << 10)
+/* Of one answer, with those of informational ones before it. */
+#define HEADERS_MAX ((size_t)256 << 10)
 
 void exchange_done(struct exchange *x)
 {
@@ -40,23 +44,17 @@ static int on_tick(void *data, curl_off_t dltotal, curl_off_t dlnow, curl_off_t 
 {
 	struct exchange *x = data;
 
-	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+	(void)dltotal, (void)ultotal, (void)ulnow;
 	fetch_tell_progress(x->f, x->at);
-	return 0;
+	x->is_slow = pace_is_slow(&x->pace, clock_mono_ms(), dlnow);
+	return x->is_slow;
 }
 
 /* ---- headers ---- */
 
 static void take_range(struct exchange *x, const char *v)
 {
-	const char *p = str_skip(v, "bytes ");
-	char number[24];
-	size_t n = p ? strspn(p, "0123456789") : 0;
-
-	if (n == 0 || n >= sizeof(number))
-		return;
-	snprintf(number, sizeof(number), "%.*s", (int)n, p);
-	x->has_range_start = str_to_i64(number, 0, INT64_MAX, &x->range_start) == 0;
+	x->has_range_start = header_range_start(v, &x->range_start) == 0;
 }
 
 static void take_challenge(struct exchange *x, const char *v)
@@ -69,9 +67,7 @@ static void take_challenge(struct exchange *x, const char *v)
 
 static void take_retry(struct exchange *x, const char *v)
 {
-	/* A date is taken as "soon": clocks differ. */
-	if (str_to_i64(v, 0, INT32_MAX, &x->retry_after_s) < 0)
-		x->retry_after_s = 1;
+	x->retry_after_s = header_retry_after_s(v);
 }
 
 static void take_type(struct exchange *x, const char *v)
@@ -101,7 +97,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *to)
 	char line[HEADER_LINE_MAX];
 	size_t len = size * n, end, name;
 
-	if (len >= sizeof(line)) {
+	x->headers_len += len;
+	if (len >= sizeof(line) || x->headers_len > HEADERS_MAX) {
 		x->failure = -E2BIG;
 		return 0;
 	}
@@ -193,12 +190,14 @@ static int write_text(struct exchange *x, const char *data, size_t len)
 
 static size_t on_body(char *data, size_t size, size_t n, void *to)
 {
+	int64_t since = clock_mono_ms();
 	struct exchange *x = to;
 
 	curl_easy_getinfo(x->f->curl, CURLINFO_RESPONSE_CODE, &x->status);
 	x->failure = x->fd >= 0 && (x->status == 200 || x->status == 206)
 			     ? write_file(x, data, size * n)
 			     : write_text(x, data, size * n);
+	pace_hold(&x->pace, clock_mono_ms() - since);
 	return x->failure < 0 || x->is_cut ? 0 : size * n;
 }
 
@@ -272,7 +271,7 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "corten/" CORTEN_VERSION);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, ANSWER_SECONDS);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
@@ -355,6 +354,11 @@ static int fail(const struct fetch *f, const struct exchange *x, CURLcode code, 
 		*ret_retry = f->place->has_answered;
 		return err_set_code(e, -ECONNREFUSED, ERR_UNAVAILABLE,
 				    "no connection to the registry %s", host);
+	case CURLE_ABORTED_BY_CALLBACK:
+		*ret_retry = true;
+		return err_set_code(e, -ETIMEDOUT, ERR_UNAVAILABLE,
+				    "the registry %s sends less than %d bytes in %d s", host,
+				    PACE_BYTES_MIN, PACE_WINDOW_MS / 1000);
 	case CURLE_OPERATION_TIMEDOUT:
 		*ret_retry = f->place->has_answered;
 		return err_set_code(e, -ETIMEDOUT, ERR_UNAVAILABLE,
@@ -397,14 +401,22 @@ int fetch_exchange(struct fetch *f, struct exchange *x, bool *ret_retry, struct 
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &x->status);
 	if (x->failure == -EFBIG)
 		return err_set(e, -EBADMSG, "the registry %s sends more than %lld bytes",
-			       f->at->host, (long long)x->size_max);
+			       f->at->host,
+			       (long long)(x->is_begun ? x->size_max : (int64_t)FETCH_BODY_MAX));
+	if (x->failure == -EBADMSG)
+		return err_set(e, -EBADMSG,
+			       "the registry %s sends another range than the one it was asked for",
+			       f->at->host);
+	if (x->failure == -E2BIG)
+		return err_set(e, -EPROTO, "the registry %s sends headers without end",
+			       f->at->host);
 	if (x->failure < 0)
 		return err_sys(e, x->failure, "keep what the registry %s sends", f->at->host);
 	if (x->status > 0)
 		f->place->has_answered = true;
+	x->is_slow = x->is_slow || code == CURLE_OPERATION_TIMEDOUT;
 	/* An answer that says no may be cut short by its sender: what it says counts. */
-	if (code != CURLE_OK && !x->is_cut &&
-	    !(x->status >= 300 && code != CURLE_OPERATION_TIMEDOUT))
+	if (code != CURLE_OK && !x->is_cut && !(x->status >= 300 && !x->is_slow))
 		return fail(f, x, code, ret_retry, e);
 	curl_easy_getinfo(f->curl, CURLINFO_REDIRECT_URL, &location);
 	x->location = location ? strdup(location) : NULL;

@@ -42,3 +42,6 @@ mkdir -p upper work
 [ -d /etc/docker ] || { mount -t overlay overlay -o "lowerdir=/etc,upperdir=$dir/upper,workdir=$dir/work" /etc; mkdir /etc/docker; mount --bind resolv.conf "$(readlink -f /etc/resolv.conf)"; }
 mount --bind empty /etc/docker
 "$CORTEN" pull registry.test:8443/plain
+# An end without TLS's farewell is a break like any other.
+"$CORTEN" --root "$dir/cut" pull registry.test:8443/reset | grep -q 'Pull complete' && echo "resumed behind TLS"
+[ "$(grep -c '/v2/reset/blobs/.* bytes=[1-9]' tls.log)" = 3 ]

@@ -106,6 +106,23 @@ for row in sqlite3.connect(sys.argv[1]).execute("SELECT labels FROM content"): p
 	[ "$(grep -c 'bytes=2359296-' "$LOG")" = 1 ]
 }
 
+# sent NAME: bytes of the large blob that the registry sent for it.
+sent() { awk -v b="/v2/$1/blobs/" 'index($1, b) == 1 && $2 > 100000 { n += $2 } END { print n + 0 }' "$LOG.bytes"; }
+
+@test "what came before a break is not fetched again: every byte once" {
+	local name
+	for name in plain reset; do
+		run -0 pull "$HOST/$name"
+		[ "$(noise)" = 3145728 ]
+		[ "$(sent $name)" = 3153920 ]
+		rm -rf "$CORTEN_ROOT"/*
+	done
+	# A hard reset loses what was on the wire, no more.
+	run -0 pull "$HOST/rst"
+	[ "$(noise)" = 3145728 ]
+	[ "$(sent rst)" -le $((3153920 + 1572864)) ]
+}
+
 @test "a registry that ignores ranges: from the begin" {
 	run -0 pull "$HOST/norange"
 	[ "$(noise)" = 3145728 ]
@@ -168,16 +185,75 @@ for row in sqlite3.connect(sys.argv[1]).execute("SELECT labels FROM content"): p
 	fails header "the registry calls the manifest"
 	fails short "the descriptor says"
 	fails long "sends more than"
+	fails oversized "sends more than 4194304 bytes"
+	fails endless "sends more than 4194304 bytes"
+	fails encoded "the descriptor says"
+	# An encoding that is a label only: object stores send it with the blob's own bytes.
+	run -0 pull "$HOST/labelled"
+	[ "$(noise)" = 3145728 ]
+}
+
+@test "ranges that are not those asked for are errors, whatever they are called" {
+	fails wrongrange "another range than the one it was asked for"
+	fails lyingrange "damaged"
+}
+
+@test "answers that are no HTTP are errors" {
+	fails chunks "the registry $HOST"
+	fails headers "headers without end"
 }
 
 @test "a redirect that leads to itself is an error" {
 	fails loop "redirects more than"
 }
 
+@test "redirects to what is not the web are errors" {
+	fails file "leads to a URL that is not https: file:///etc/passwd"
+	fails gopher "leads to a URL that is not https: gopher:"
+	fails nowhere "redirects to nowhere"
+}
+
+# Side by side, because each takes its deadline; each in a store of its own, because they would share what one has.
+@test "stalls and trickles: the next try goes on by range, and there is an end" {
+	local name
+	local -A pids
+	export REGISTRY_TIMEOUT=100
+	for name in stall silent trickle drip; do
+		CORTEN_ROOT=$INSTANCE/r-$name pull "$HOST/$name" >"$INSTANCE/out-$name" 2>&1 3>&- &
+		pids[$name]=$!
+	done
+	wait "${pids[stall]}"
+	[ "$(sent stall)" = 3153920 ]
+	for name in silent trickle drip; do
+		local code=0
+		wait "${pids[$name]}" || code=$?
+		cat "$INSTANCE/out-$name"
+		[ $code = 1 ]
+	done
+	grep -q "does not go on" "$INSTANCE/out-silent" "$INSTANCE/out-drip"
+	grep -q "sends less than 10240 bytes in 10 s" "$INSTANCE/out-trickle"
+	# Each try of the trickle began where the last one ended.
+	[ "$(grep -c '/v2/trickle/blobs/.* bytes=[1-9]' "$LOG")" = 2 ]
+}
+
 @test "429: waits as told, and not for ever" {
+	fails toobusy "too many requests (429"
+	# Nobody waits for next year.
+	fails later "is not available (503"
+	fails broken "answers with an error (500"
 	run -0 pull "$HOST/busy"
-	run -1 pull "$HOST/toobusy"
-	[[ $output == *"too many requests (429"* ]]
+}
+
+@test "tokens that are none, and challenges without end" {
+	fails tokenhuge "the token of $HOST is none"
+	fails tokenendless "sends more than 131072 bytes"
+	fails tokengarbage "the token of $HOST"
+	fails tokenlines "the token of $HOST is none"
+	fails tokenempty "the token of $HOST is none"
+	fails tokenbroken "answers with an error (500"
+	fails badchallenge "asks for credentials"
+	login
+	fails never "refuses those it got"
 }
 
 @test "basic and bearer with docker's config.json" {
@@ -263,5 +339,6 @@ for row in sqlite3.connect(sys.argv[1]).execute("SELECT labels FROM content"): p
 	command -v openssl >/dev/null && command -v ip >/dev/null || skip "needs openssl and ip"
 	run -0 unshare -n -m "$BATS_TEST_DIRNAME/https.sh" "$INSTANCE" "$PYTHON"
 	[[ $output == *"Status: Downloaded newer image for registry.test:8443/plain:latest"* ]]
+	[[ $output == *"resumed behind TLS"* ]]
 	[[ $output == *"refused without the authority"* ]]
 }

@@ -4,15 +4,18 @@
     registry.py LOG [--tls CERT KEY] [--port N]
 
 prints its port, then serves one image whose name says what goes wrong with it: /v2/<behaviour>/…. Every request is a
-line of LOG: method, path, Range, Authorization. Needs nothing but Python and archives.py.
+line of LOG: method, path, Range, Authorization; every body that is sent one of LOG.bytes: path, bytes. Needs nothing but
+Python and archives.py.
 """
 import argparse
 import base64
 import functools
+import gzip
 import http.server
 import json
 import os
 import random
+import select
 import socketserver
 import ssl
 import struct
@@ -60,7 +63,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for key, value in headers.items():
             self.send_header(key.replace("_", "-"), value)
         self.end_headers()
+        self.send(body)
+
+    def note(self, *words, to=""):
+        with open(Handler.log + to, "a") as f:
+            print(*words, file=f)
+
+    def send(self, body):
+        """Of a body, and counted: what the other side took may be less."""
+        self.note(self.path, len(body), to=".bytes")
         self.wfile.write(body)
+        self.wfile.flush()
+
+    def begin(self, status, length, **headers):
+        """Headers whose body comes piece by piece."""
+        self.send_response(status)
+        for key, value in {"Content_Length": length, **headers}.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+
+    def start(self):
+        return int((self.headers.get("Range") or "bytes=0-")[6:].split("-")[0])
+
+    def hang_up(self):
+        """An end in the middle: what was sent arrives; behind TLS there is no farewell."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.close()
+        self.close_connection = True
+
+    def hold(self):
+        """Until the other side gives up."""
+        self.connection.settimeout(120)
+        try:
+            while self.connection.recv(4096):
+                pass
+        except OSError:
+            pass
+        self.close_connection = True
 
     def reset(self):
         self.wfile.flush()
@@ -77,9 +116,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     WWW_Authenticate=f'Bearer realm="{realm}",service="s"')
 
     def do_GET(self):
-        with open(Handler.log, "a") as f:
-            print("GET", self.path, self.headers.get("Range", "-"), self.headers.get("Authorization", "-"), file=f)
+        self.note("GET", self.path, self.headers.get("Range", "-"), self.headers.get("Authorization", "-"))
         path = self.path.split("?")[0]
+        if path.startswith("/token-"):
+            return getattr(self, "token_" + path[7:])()
         if path == "/token":
             ok = self.headers.get("Authorization") == USER
             return self.answer(200, json.dumps({"token": TOKEN}).encode()) if ok else self.answer(401)
@@ -126,11 +166,199 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(403)
         self.do_large(kind, name)
 
+    # ---- tokens that are none ----
+
+    def token_huge(self):
+        self.answer(200, json.dumps({"token": "x" * 100000}).encode())
+
+    def token_endless(self):
+        self.begin(200, 1 << 40)
+        try:
+            while True:
+                self.wfile.write(b"x" * 65536)
+        except OSError:
+            self.close_connection = True
+
+    def token_garbage(self):
+        self.answer(200, random.Random(2).randbytes(500))
+
+    def token_lines(self):
+        self.answer(200, json.dumps({"token": "a\r\nX-Evil: b"}).encode())
+
+    def token_empty(self):
+        self.answer(200, b"{}")
+
+    def token_broken(self):
+        self.answer(500, b"no")
+
     # ---- what goes wrong ----
+
+    def on_blob(self, kind, name, act):
+        """`act` on the large blob, everything else as it should be."""
+        data, _ = self.content(kind, name)
+        return act(data) if name == BIG else self.plain(kind, name)
+
+    def do_rst(self, kind, name):
+        """A hard reset in the middle, once: what was under way is lost."""
+        def act(data):
+            if self.count("rst") > 1:
+                return self.plain(kind, name)
+            self.begin(200, len(data))
+            self.send(data[:LAYER_BYTES // 2])
+            self.reset()
+        self.on_blob(kind, name, act)
+
+    def do_stall(self, kind, name):
+        """Stops in the middle, once; then it goes on by ranges."""
+        def act(data):
+            if self.count("stall") > 1:
+                return self.plain(kind, name)
+            self.begin(200, len(data))
+            self.send(data[:LAYER_BYTES // 2])
+            self.hold()
+        self.on_blob(kind, name, act)
+
+    def do_silent(self, kind, name):
+        """Takes the request and says nothing."""
+        self.on_blob(kind, name, lambda data: self.hold())
+
+    def do_trickle(self, kind, name):
+        """A few bytes each second, for ever; ranges are honoured, so that every try gets on."""
+        def act(data):
+            at = self.start()
+            self.begin(206, len(data) - at, Content_Range=f"bytes {at}-{len(data) - 1}/{len(data)}")
+            try:
+                while at < len(data):
+                    self.send(data[at:at + 100])
+                    at += 100
+                    if select.select([self.connection], [], [], 0.5)[0]:
+                        break
+            except OSError:
+                pass
+            self.close_connection = True
+        self.on_blob(kind, name, act)
+
+    def do_drip(self, kind, name):
+        """Headers, a byte of them at a time."""
+        def act(data):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            try:
+                while not select.select([self.connection], [], [], 0.5)[0]:
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+            except OSError:
+                pass
+            self.close_connection = True
+        self.on_blob(kind, name, act)
+
+    def do_headers(self, kind, name):
+        """Headers without end."""
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for i in range(1 << 20):
+                self.wfile.write(b"X-%d: %s\r\n" % (i, b"x" * 1000))
+        except OSError:
+            pass
+        self.close_connection = True
+
+    def do_chunks(self, kind, name):
+        """Chunks whose sizes are none."""
+        def act(data):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"10\r\n" + data[:16] + b"\r\nffffffffffffffffff\r\n" + data)
+            self.hang_up()
+        self.on_blob(kind, name, act)
+
+    def do_wrongrange(self, kind, name):
+        """Breaks off, then goes on from somewhere else, and calls it what was asked or what it is."""
+        def act(data):
+            if self.start() == 0:
+                return self.cut(kind, name, True, times=1)
+            self.answer(206, data, Content_Range=f"bytes 0-{len(data) - 1}/{len(data)}")
+        self.on_blob(kind, name, act)
+
+    def do_lyingrange(self, kind, name):
+        def act(data):
+            at = self.start()
+            if at == 0:
+                return self.cut(kind, name, True, times=1)
+            self.answer(206, data[:-at], Content_Range=f"bytes {at}-{len(data) - 1}/{len(data)}")
+        self.on_blob(kind, name, act)
+
+    def do_encoded(self, kind, name):
+        """Packed on the way, which nobody asked for."""
+        self.on_blob(kind, name, lambda data: self.answer(200, gzip.compress(data, 1), Content_Encoding="gzip"))
+
+    def do_labelled(self, kind, name):
+        """Object stores keep an encoding as a label: the bytes are the blob's own."""
+        self.on_blob(kind, name, lambda data: self.answer(200, data, Content_Encoding="gzip"))
+
+    def do_oversized(self, kind, name):
+        """A manifest that is larger than any."""
+        if kind == "manifests":
+            return self.answer(200, b" " * (5 << 20), Content_Type=archives.MANIFEST_TYPE)
+        self.plain(kind, name)
+
+    def do_endless(self, kind, name):
+        """A manifest of unknown length that does not end."""
+        if kind != "manifests":
+            return self.plain(kind, name)
+        self.send_response(200)
+        self.send_header("Content-Type", archives.MANIFEST_TYPE)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b" " * 65536)
+        except OSError:
+            pass
+        self.close_connection = True
+
+    def do_broken(self, kind, name):
+        self.on_blob(kind, name, lambda data: self.answer(500, b"<html>" + b"\x1b[2J" * 100))
+
+    def do_later(self, kind, name):
+        """Tells to come back next year."""
+        self.answer(503, Retry_After="31536000")
+
+    def do_file(self, kind, name):
+        self.on_blob(kind, name, lambda data: self.answer(307, Location="file:///etc/passwd"))
+
+    def do_gopher(self, kind, name):
+        self.on_blob(kind, name, lambda data: self.answer(307, Location="gopher://127.0.0.1:1/x"))
+
+    def do_nowhere(self, kind, name):
+        self.on_blob(kind, name, lambda data: self.answer(307))
+
+    def do_never(self, kind, name):
+        """No token is good enough."""
+        self.challenge(f"http://{self.headers['Host']}/token")
+
+    def do_tokenhuge(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-huge")
+
+    def do_tokenendless(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-endless")
+
+    def do_tokengarbage(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-garbage")
+
+    def do_tokenlines(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-lines")
+
+    def do_tokenempty(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-empty")
+
+    def do_tokenbroken(self, kind, name):
+        self.challenge(f"http://{self.headers['Host']}/token-broken")
+
+    def do_badchallenge(self, kind, name):
+        self.answer(401, WWW_Authenticate="Bearer realm=\"" + "x" * 7000)
 
     def cut(self, kind, name, has_ranges, times=3, step=LAYER_BYTES // 4):
         data, _ = self.content(kind, name)
-        start = int((self.headers.get("Range") or "bytes=0-")[6:].rstrip("-")) if has_ranges else 0
+        start = self.start() if has_ranges else 0
         if name != BIG or self.count((self.path, "cut")) > times:
             return self.whole(kind, name) if not has_ranges else self.plain(kind, name)
         self.send_response(206 if start else 200)
@@ -138,12 +366,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
-        self.wfile.write(data[start:start + step])
-        self.wfile.flush()
-        # What was sent must arrive before the reset throws it away.
-        self.connection.shutdown(socket.SHUT_WR)
-        self.connection.close()
-        self.close_connection = True
+        self.send(data[start:start + step])
+        self.hang_up()
 
     def whole(self, kind, name):
         data, media_type = self.content(kind, name)
@@ -220,6 +444,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that went away is none of this side's errors."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 def main():
