@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import bundle
+import image
 import measure
 import report
 import rows
@@ -45,6 +46,8 @@ class Bench:
         self.env = dict(os.environ, **self.engine_exports())
         self.runner = measure.Runner(self.env)
         self.cpu = None
+
+    say = staticmethod(say)
 
     def engine_exports(self):
         out = subprocess.run([ENGINE_SH, "env"], env=self.engine_env, capture_output=True, text=True, check=True).stdout
@@ -94,6 +97,9 @@ class Bench:
         if done.returncode:
             raise measure.Failed((done.stderr.strip().splitlines() or ["engine.sh failed"])[-1])
         return done.stdout.strip()
+
+    def stop_engines(self):
+        subprocess.run([ENGINE_SH, "stop"], env=self.engine_env, stdin=subprocess.DEVNULL, check=False)
 
     def daemon_pids(self, peer):
         return [int(self.engine("pid", d)) for d in peer.daemons]
@@ -235,7 +241,7 @@ def main():
     args = parse_args()
     args.bin = os.path.abspath(args.bin)
     wanted = [w for w in args.rows.split(",") if w]
-    known = [r.name for r in rows.ROWS] + ["memory", "size"]
+    known = [r.name for r in rows.ROWS] + ["memory", "size"] + [r.name for r in image.ROWS]
     for w in wanted:
         if w not in known:
             sys.exit(f"bench: no row '{w}': {', '.join(known)}")
@@ -253,8 +259,11 @@ def main():
             results += bench.run_memory()
         if not wanted or "size" in wanted:
             results += bench.run_sizes()
+        # Its engines are new in each round.
+        bench.stop_engines()
+        results += image.run(bench, scratch, os.path.dirname(ENGINE_SH), wanted, args.quick)
     finally:
-        subprocess.run([ENGINE_SH, "stop"], env=bench.engine_env, stdin=subprocess.DEVNULL, check=False)
+        bench.stop_engines()
         shutil.rmtree(scratch, ignore_errors=True)
     about = {"date": datetime.datetime.now().strftime("%Y-%m-%d"), "kernel": os.uname().release,
              "processors": os.cpu_count(), "load_before": load, "load_after": os.getloadavg(),

@@ -52,7 +52,7 @@ def table_row(results, r):
         return (r["row"], r["peer"], r["rounds"], ms(w["median"]) + " ms", ms(w["p10"]), ms(w["p90"]),
                 ms(r["cpu"]["median"]) + " ms", to_ours, ratio(r["cpu"]["median"], o and o["cpu"]["median"]), "")
     if r["unit"] == "kB":
-        note = f"PSS of its helper per container; daemons {r['daemons_pss']} kB"
+        note = r.get("note") or f"PSS of its helper per container; daemons {r['daemons_pss']} kB"
         return (r["row"], r["peer"], r["count"], f"{r['value']:.0f} kB", "", "", "", to_ours, "", note)
     note = " + ".join(r["programs"])
     return (r["row"], r["peer"], "", f"{r['value'] / 1e6:.2f} MB", "", "", "", to_ours, "", note)

@@ -17,6 +17,8 @@
 /* Without a byte of an answer; a body has its own measure, in worker/pace.h. */
 #define ANSWER_SECONDS 15L
 #define TICK_MS 100
+/* Fewer turns for each layer than libcurl's 16 KiB. */
+#define RECEIVE_BYTES (256L << 10)
 #define HEADER_LINE_MAX ((size_t)8 << 10)
 /* Of one answer, with those of informational ones before it. */
 #define HEADERS_MAX ((size_t)256 << 10)
@@ -268,6 +270,7 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 	curl_easy_setopt(c, CURLOPT_URL, x->url);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, f->at->is_plain ? "http,https" : "https");
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "corten/" CORTEN_VERSION);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);

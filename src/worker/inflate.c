@@ -2,6 +2,7 @@
 
 #define ZSTD_STATIC_LINKING_ONLY
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <zstd.h>
 #ifdef HAVE_ISAL
@@ -17,6 +18,7 @@
 
 #define IN_SIZE ((size_t)256 << 10)
 #define OUT_SIZE ((size_t)256 << 10)
+#define WRITE_STEP ((uint64_t)8 << 20)
 /* Read before anything else: a magic number and some more. */
 #define MAGIC_SIZE ((size_t)4096)
 
@@ -24,6 +26,8 @@ struct inflate {
 	struct inflate_options o;
 	int fd, kind; /* `fd` is borrowed */
 	int piece_fd; /* what is read behind `fd`; -EBADF: `fd` itself */
+	uint64_t kept,
+		started; /* bytes written to `fd`, and those of them that are on their way to the disk */
 	uint8_t *in, *out;
 	size_t in_len, in_pos;
 	bool is_in_end;	     /* of the descriptor */
@@ -73,6 +77,25 @@ static int next_piece(struct inflate *s, uint64_t total, struct err *e)
 	return 1;
 }
 
+/*
+ * Whoever asks for the blob is going to sync it: the disk begins now, while we go on. A filesystem that cannot is
+ * none the worse.
+ */
+static int keep(struct inflate *s, const void *data, size_t len)
+{
+	int r = fd_write_full(s->fd, data, len);
+
+	s->kept += len;
+	if (r == 0 && s->kept - s->started >= WRITE_STEP) {
+		off_t end = lseek(s->fd, 0, SEEK_CUR);
+
+		(void)sync_file_range(s->fd, end - (off_t)(s->kept - s->started),
+				      (off_t)(s->kept - s->started), SYNC_FILE_RANGE_WRITE);
+		s->started = s->kept;
+	}
+	return r;
+}
+
 /* Bytes of the input; what comes in pieces is kept in `fd`. 0 at the end of all. */
 static ssize_t read_input(struct inflate *s, void *buf, size_t size, uint64_t total, struct err *e)
 {
@@ -88,7 +111,7 @@ static ssize_t read_input(struct inflate *s, void *buf, size_t size, uint64_t to
 		if (n == 0)
 			r = next_piece(s, total, e);
 		else if (is_piece)
-			r = fd_write_full(s->fd, buf, (size_t)n);
+			r = keep(s, buf, (size_t)n);
 		if (r < 0)
 			return n > 0 ? err_sys(e, r, "keep the blob") : r;
 		if (n > 0 || r == 0)

@@ -85,7 +85,8 @@ struct rule {
 		SYS_sysinfo, RULE_ANY                                                              \
 	} /* glibc's qsort */
 
-static const struct rule parse_rules[] = { COMMON_RULES };
+/* The copy role, which has this sandbox too, begins to write back the blob that it keeps. */
+static const struct rule parse_rules[] = { COMMON_RULES, { SYS_sync_file_range, RULE_ANY } };
 
 /*
  * newfstatat is also how the C library asks about a descriptor (AT_EMPTY_PATH). openat2's first argument is
@@ -93,6 +94,7 @@ static const struct rule parse_rules[] = { COMMON_RULES };
  */
 static const struct rule unpack_rules[] = {
 	COMMON_RULES,
+	{ SYS_sync_file_range, RULE_ANY },
 	{ SYS_pwrite64, RULE_ANY },
 	{ SYS_ftruncate, RULE_ANY },
 	{ SYS_fchown, RULE_ANY },
