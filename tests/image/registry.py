@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A scripted registry on loopback that misbehaves, for pull.bats.
 
-    registry.py LOG [--tls CERT KEY] [--port N]
+    registry.py LOG [--tls CERT KEY [--client-ca CERT]] [--port N] [--status N]
 
 prints its port, then serves one image whose name says what goes wrong with it: /v2/<behaviour>/…. Every request is a
-line of LOG: method, path, Range, Authorization; every body that is sent one of LOG.bytes: path, bytes. Needs nothing but
-Python and archives.py.
+line of LOG: method, path, Range, Authorization, and X-Test if it is there; every body that is sent one of LOG.bytes: path,
+bytes. With --status every answer is that. Needs nothing but Python and archives.py.
 """
 import argparse
 import base64
@@ -116,8 +116,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     WWW_Authenticate=f'Bearer realm="{realm}",service="s"')
 
     def do_GET(self):
-        self.note("GET", self.path, self.headers.get("Range", "-"), self.headers.get("Authorization", "-"))
+        self.note("GET", self.path, self.headers.get("Range", "-"), self.headers.get("Authorization", "-"),
+                  *self.headers.get_all("X-Test", []))
         path = self.path.split("?")[0]
+        if Handler.status:
+            return self.answer(Handler.status)
+        if path == "/v2/":
+            return self.do_basic("manifests", "latest")
         if path.startswith("/token-"):
             return getattr(self, "token_" + path[7:])()
         if path == "/token":
@@ -455,13 +460,19 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("log")
     p.add_argument("--tls", nargs=2)
+    p.add_argument("--client-ca")
     p.add_argument("--port", type=int, default=0)
+    p.add_argument("--status", type=int, default=0)
     o = p.parse_args()
     Handler.log = o.log
+    Handler.status = o.status
     servers = [Server(("127.0.0.1", o.port), Handler), Server(("127.0.0.1", 0), Handler)]
     if o.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*o.tls)
+        if o.client_ca:
+            context.load_verify_locations(o.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         servers[0].socket = context.wrap_socket(servers[0].socket, server_side=True)
     Handler.other = servers[1].server_address[1]
     threading.Thread(target=servers[1].serve_forever, daemon=True).start()

@@ -4,7 +4,8 @@
 #   registry.sh stop     ends it by pid and removes its storage
 #   registry.sh url | host
 # Works in the lab and on the host; a host without docker-registry borrows the lab's program (the lab then shares the
-# host's network). CORTEN_REGISTRY_DIR names the folder, so that several run side by side.
+# host's network). CORTEN_REGISTRY_DIR names the folder, so that several run side by side; CORTEN_REGISTRY_HTPASSWD a file
+# of users (bcrypt), without whom nobody gets anything.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -28,16 +29,18 @@ write_config() {
 	  delete: {enabled: true}
 	http: {addr: "127.0.0.1:$1"}
 	YML
+	[ -z "${CORTEN_REGISTRY_HTPASSWD:-}" ] ||
+		printf 'auth: {htpasswd: {realm: test, path: %s}}\n' "$CORTEN_REGISTRY_HTPASSWD" >>"$dir/config.yml"
 }
 
-# answers PORT: whether the registry's API root says 200.
+# answers PORT: whether the registry's API root says 200, or 401 where it asks for a user.
 answers() {
 	local line
 	exec 7<>"/dev/tcp/127.0.0.1/$1" || return
 	printf 'GET /v2/ HTTP/1.0\r\nHost: localhost\r\n\r\n' >&7
 	read -r -t 5 line <&7 || line=''
 	exec 7>&-
-	case $line in *' 200 '*) return 0 ;; esac
+	case $line in *' 200 '* | *' 401 '*) return 0 ;; esac
 	return 1
 } 2>/dev/null
 

@@ -75,7 +75,7 @@ struct search {
 	const char *host, *repository, *path;
 	const struct registry_trail *t;
 	struct arena *a;
-	const struct credentials_file *file;
+	struct credentials_file file; /* in hand */
 	struct registry_credentials found;
 };
 
@@ -127,8 +127,8 @@ static const struct credentials_auth *best_row(const struct search *s)
 	const struct credentials_auth *best = NULL;
 	int fit = -1;
 
-	for (size_t i = 0; i < s->file->auths.n; i++) {
-		const struct credentials_auth *row = &s->file->auths.v[i];
+	for (size_t i = 0; i < s->file.auths.n; i++) {
+		const struct credentials_auth *row = &s->file.auths.v[i];
 		int n = credentials_key_fit(row->key, s->host, s->repository);
 
 		if (n > fit) {
@@ -144,12 +144,12 @@ static const struct json_pair *best_helper(const struct search *s)
 	const struct json_pair *best = NULL;
 	int fit = -1;
 
-	for (size_t i = 0; i < s->file->helpers.n; i++) {
-		int n = credentials_key_fit(s->file->helpers.v[i].key, s->host, s->repository);
+	for (size_t i = 0; i < s->file.helpers.n; i++) {
+		int n = credentials_key_fit(s->file.helpers.v[i].key, s->host, s->repository);
 
 		if (n > fit) {
 			fit = n;
-			best = &s->file->helpers.v[i];
+			best = &s->file.helpers.v[i];
 		}
 	}
 	return best;
@@ -184,8 +184,8 @@ static int search_file(struct search *s, struct err *e)
 
 	if (helper && has_text(helper->value))
 		r = ask_helper(s, helper->value, credentials_key(s->host), e);
-	else if (has_text(s->file->creds_store))
-		r = ask_helper(s, s->file->creds_store, row ? row->key : credentials_key(s->host),
+	else if (has_text(s->file.creds_store))
+		r = ask_helper(s, s->file.creds_store, row ? row->key : credentials_key(s->host),
 			       e);
 	if (r == 0 && row)
 		r = take_row(s, row, e);
@@ -210,7 +210,6 @@ int credentials_docker_path(char **ret, struct err *e)
 static int read_file(struct search *s, struct err *e)
 {
 	static const struct json_limits lim = { .bytes = CREDENTIALS_FILE_MAX };
-	struct credentials_file file;
 	AUTO_FREE char *text = NULL;
 	size_t len;
 	int r = file_read_at(AT_FDCWD, s->path, CREDENTIALS_FILE_MAX, &text, &len);
@@ -221,11 +220,10 @@ static int read_file(struct search *s, struct err *e)
 	}
 	if (r < 0)
 		return err_sys(e, r, "read '%s'", s->path);
-	r = json_read(&credentials_file_table, text, len, &lim, s->a, &file, e);
+	r = json_read(&credentials_file_table, text, len, &lim, s->a, &s->file, e);
 	explicit_bzero(text, len);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", s->path);
-	s->file = &file;
 	return search_file(s, e);
 }
 

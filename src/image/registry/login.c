@@ -24,11 +24,12 @@
 
 int registry_server_host(const char *server, struct arena *a, const char **ret, struct err *e)
 {
-	const char *rest = server && *server ? server : "docker.io";
+	const char *text = server && *server ? server : "docker.io";
+	const char *rest = strstr(text, "://");
 	struct ref ref;
 	char *name, *whole;
 
-	rest = str_skip(rest, "https://") ?: str_skip(rest, "http://") ?: rest;
+	rest = rest ? rest + 3 : text;
 	name = arena_strndup(a, rest, strcspn(rest, "/"));
 	/* A reference's grammar is the host's; one without dot and port is a host all the same. */
 	whole = name ? arena_printf(a, "%s/a", name) : NULL;
