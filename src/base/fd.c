@@ -222,15 +222,17 @@ int dir_open_make_at(int dirfd, const char *name, mode_t mode)
 	return fd < 0 ? -errno : fd;
 }
 
-static int remove_below(int fd, dev_t dev, int depth);
+static int remove_below(int fd, dev_t dev, int depth, size_t *budget);
 
 /* Removes one entry; *takes* nothing, `name` is below `dirfd`. */
-static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
+static int remove_entry(int dirfd, const char *name, dev_t dev, int depth, size_t *budget)
 {
 	AUTO_FD fd = -EBADF;
 	struct stat st;
 	int r;
 
+	if (budget && (*budget == 0 || --*budget == 0))
+		return -EAGAIN;
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
@@ -246,14 +248,14 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
 		return -errno;
 	if (depth > 0 && st.st_dev != dev)
 		return -EXDEV;
-	r = remove_below(TAKE_FD(fd), st.st_dev, depth + 1);
+	r = remove_below(TAKE_FD(fd), st.st_dev, depth + 1, budget);
 	if (r < 0)
 		return r;
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Takes `fd`. */
-static int remove_below(int fd, dev_t dev, int depth)
+static int remove_below(int fd, dev_t dev, int depth, size_t *budget)
 {
 	struct dirent *de;
 	int r = 0;
@@ -269,13 +271,13 @@ static int remove_below(int fd, dev_t dev, int depth)
 		close(fd);
 		return r;
 	}
-	while ((de = readdir(d))) {
+	while (r != -EAGAIN && (de = readdir(d))) {
 		int one;
 
 		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
 			continue;
-		one = remove_entry(dirfd(d), de->d_name, dev, depth);
-		if (one < 0 && r == 0)
+		one = remove_entry(dirfd(d), de->d_name, dev, depth, budget);
+		if (one == -EAGAIN || (one < 0 && r == 0))
 			r = one;
 	}
 	closedir(d);
@@ -284,5 +286,10 @@ static int remove_below(int fd, dev_t dev, int depth)
 
 int dir_remove_at(int dirfd, const char *name)
 {
-	return remove_entry(dirfd, name, 0, 0);
+	return remove_entry(dirfd, name, 0, 0, NULL);
+}
+
+int dir_remove_some_at(int dirfd, const char *name, size_t *budget)
+{
+	return remove_entry(dirfd, name, 0, 0, budget);
 }

@@ -70,3 +70,5 @@ int dir_open_make_at(int dirfd, const char *name, mode_t mode);
  * loop thread.
  */
 int dir_remove_at(int dirfd, const char *name);
+/* The same, but -EAGAIN after `*budget` entries were looked at; counts it down. What is left can be gone on with. */
+int dir_remove_some_at(int dirfd, const char *name, size_t *budget);

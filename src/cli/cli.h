@@ -69,6 +69,10 @@ int cli_parse(const struct cli_command *cmd, int argc, char **argv, void *target
 /* The exit code of run/exec for an error of a start, by docker's rules on its words. */
 int cli_start_code(const struct err *e, int r);
 
+/* ---- confirm.c ---- */
+/* Prints the warning and docker's question; true for a "y" on standard input. */
+bool cli_confirm(const char *warning);
+
 /* ---- human.c ---- */
 #define HUMAN_MAX 48
 /* "5 minutes", "About an hour", "3 weeks", as docker's units package says it. */

@@ -7,6 +7,8 @@ static const struct cli_member image_members[] = {
 	{ "load", &cli_load },
 	{ "rm", &cli_rmi },
 	{ "resolve", &cli_image_resolve },
+	{ "prune", &cli_image_prune },
+	{ "check", &cli_image_check },
 	{ NULL, NULL },
 };
 
@@ -20,7 +22,10 @@ const struct cli_command cli_image = {
 };
 
 static const struct cli_member system_members[] = {
+	{ "df", &cli_system_df },
+	{ "prune", &cli_system_prune },
 	{ "task-exited", &cli_system_task_exited },
+	{ "empty-trash", &cli_system_empty_trash },
 	{ NULL, NULL },
 };
 
@@ -29,7 +34,6 @@ const struct cli_command cli_system = {
 	.usage = "COMMAND",
 	.summary = "Manage the store and the host's side",
 	.args_max = -1,
-	.is_hidden = true,
 	.run = cli_group_main,
 	.members = system_members,
 };

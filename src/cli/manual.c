@@ -113,6 +113,32 @@ static const struct manual manuals[] = {
 	  ITEMS({ "corten ps -a --filter exited=1", "What ended with 1" },
 		{ "corten ps --format '{{.Names}}\\t{{.Status}}'", "Two columns of one's own" }),
 	  "inspect logs rm" },
+	{ "image",
+	  PARAGRAPHS(
+		  "Commands for images. Those that stand alone too (corten pull, corten rmi) have pages of their own.",
+		  "image prune removes images without a name, with -a all that no container uses. It asks first, "
+		  "unless -f is given.",
+		  "image check compares the store with the disk: it reads every blob again, looks through the folder of every "
+		  "layer, and says what is damaged, what is missing and what belongs to nothing. With --repair damaged "
+		  "blobs are dropped, layers are made again from whole blobs, and the images that must be pulled or loaded "
+		  "again are named. The exit code is 1 when something is wrong or, with --repair, lost."),
+	  exits_plain,
+	  ITEMS({ "corten image prune -af --filter until=240h",
+		  "What nobody used, older than ten days" },
+		{ "corten image check --repair", "After a disk error" }),
+	  "images load pull rmi system" },
+	{ "system",
+	  PARAGRAPHS(
+		  "Commands for the store as a whole.",
+		  "system df shows what images and containers take on disk and what would be free without those that nobody "
+		  "uses. An image's blobs and its unpacked layers count, what several images share counts once; -v shows "
+		  "each image with its shared and its own part.",
+		  "system prune removes containers that do not run and images without a name, with -a all that no container "
+		  "uses."),
+	  exits_plain,
+	  ITEMS({ "corten system df -v", "Every image and container" },
+		{ "corten system prune -f", "Without a question" }),
+	  "image images rm rmi" },
 	{ "images", PARAGRAPHS("Lists the images of the store, or those of one repository."),
 	  exits_plain,
 	  ITEMS({ "corten images --digests debian", "One repository with its digests" }),

@@ -119,11 +119,35 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	return 0;
 }
 
+/*
+ * A big image's files go in a process of their own, so that no command waits for them. When it is killed, or cannot be
+ * started, the next removal finds what is left.
+ */
+static void empty_trash_behind(struct engine *en)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	const char *path;
+	struct child child;
+
+	if (engine_program("corten", &a, &path, NULL) < 0)
+		return;
+	const char *const argv[] = { path,	    "--root", en->root, "--state",     en->state,
+				     "--namespace", en->ns,   "system", "empty-trash", NULL };
+	const struct spawn_options o = { .path = path,
+					 .argv = (char *const *)argv,
+					 .is_session_leader = true };
+
+	if (proc_spawn(&o, &child, NULL) == 0)
+		close(child.pidfd);
+}
+
 void engine_close(struct engine *en)
 {
 	if (!en)
 		return;
 	engine_unlock(en, false);
+	if (en->store && store_has_trash(en->store))
+		empty_trash_behind(en);
 	store_close(en->store);
 	fd_closep(&en->state_fd);
 	fd_closep(&en->tasks_fd);

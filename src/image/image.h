@@ -93,3 +93,60 @@ int image_list(struct store *s, const char *ns, struct arena *a, struct image_li
 /* Loads the built-in corten/hello when it is not there. */
 int image_ensure_builtin(struct store *s, const char *ns, const char *what, struct arena *a,
 			 struct err *e);
+
+/* ---- disk usage, pruning, checking ---- */
+
+/* One image, whatever its names. Sizes are of its blobs and its unpacked layers together. */
+struct image_use {
+	const char *name; /* one of its names, or NULL */
+	const char *id, *manifest_digest, *digest /* as in image_listed */;
+	int64_t created_ns, size, shared /* of it, with other images */;
+	size_t containers;
+};
+struct image_usage {
+	struct image_use *v;
+	size_t n, active;
+	int64_t size, reclaimable; /* what is shared counts once */
+};
+/* Walks layers that were not measured yet, which is slow once. */
+int image_usage(struct store *s, const char *ns, struct arena *a, struct image_usage *ret,
+		struct err *e);
+
+struct image_prune_options {
+	bool is_all;		     /* images with names too */
+	int64_t until_ns;	     /* created before; 0: whenever */
+	char **labels, **not_labels; /* "key" or "key=value", all must fit; NULL: none */
+};
+struct image_pruned {
+	struct json_strs untagged, deleted;
+	int64_t reclaimed;
+};
+/* Removes what no container uses, by the rules of image_remove. */
+int image_prune(struct store *s, const char *ns, const struct image_prune_options *o,
+		struct arena *a, struct image_pruned *ret, struct err *e);
+
+enum image_finding {
+	IMAGE_DAMAGED,	/* a blob or layer is not what it was */
+	IMAGE_SUSPECT,	/* a layer will be made again, as a rule after a power cut */
+	IMAGE_DROPPED,	/* a damaged blob was removed */
+	IMAGE_REPAIRED, /* layers were made again */
+	IMAGE_LOST,	/* only a pull or load helps */
+	IMAGE_ORPHANS,	/* files without rows */
+};
+struct image_check_options {
+	bool is_repair;
+	/* `what`: "blob sha256:…", "layer sha256:…", "image NAME", "store". */
+	void (*told)(void *data, enum image_finding finding, const char *what, const char *words);
+	void *data;
+};
+struct image_checked {
+	size_t blobs, layers, images; /* looked at */
+	size_t damaged, lost, repaired, orphans;
+};
+/*
+ * Compares rows and disk, of one image or (`what` NULL) of the namespace. Damage is told, not an error. With is_repair
+ * damaged blobs are dropped, damaged layers made again from whole blobs, and files without rows removed.
+ */
+int image_check(struct store *s, const char *ns, const char *what,
+		const struct image_check_options *o, struct arena *a, struct image_checked *ret,
+		struct err *e);

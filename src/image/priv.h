@@ -144,6 +144,14 @@ const char *image_row_manifest(const struct image_row *row);
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e);
 
+/* ---- remove.c, usage.c ---- */
+/* The ids of the images that containers were made of, one for each container. */
+int image_used_ids(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
+		   struct err *e);
+/* The rows of image_usage without sizes. */
+int image_usage_list(struct store *s, const char *ns, struct arena *a, struct image_usage *ret,
+		     struct err *e);
+
 struct fetch_setup;
 
 /* ---- feed.c: layers from a registry ---- */

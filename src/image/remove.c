@@ -65,6 +65,36 @@ static const char *familiar(const char *name, struct arena *a)
 			    ref.tag[0] ? ref.tag : ref.digest);
 }
 
+static const char *id_of_user(const struct container_row *row, struct arena *a)
+{
+	struct user_doc d;
+
+	if (!row->doc || json_read(&user_table, row->doc, row->doc_len, NULL, a, &d, NULL) < 0)
+		return NULL;
+	return d.image_id;
+}
+
+int image_used_ids(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
+		   struct err *e)
+{
+	struct container_row *rows;
+	size_t n;
+	int r = store_container_list(s, ns, a, &rows, &n, e);
+
+	if (r < 0)
+		return r;
+	*ret = (struct json_strs){ .v = arena_calloc(a, n + 1, sizeof(char *)) };
+	if (!ret->v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const char *id = id_of_user(&rows[i], a);
+
+		if (id)
+			ret->v[ret->n++] = id;
+	}
+	return 0;
+}
+
 /* The id of a container that was made from the image, or NULL. */
 static int find_user(struct removal *m, const char **ret, struct err *e)
 {
@@ -75,11 +105,9 @@ static int find_user(struct removal *m, const char **ret, struct err *e)
 	*ret = NULL;
 	for (size_t i = 0; r == 0 && i < n && !*ret; i++) {
 		AUTO_ARENA struct arena a = { 0 };
-		struct user_doc d;
+		const char *id = id_of_user(&rows[i], &a);
 
-		if (rows[i].doc &&
-		    json_read(&user_table, rows[i].doc, rows[i].doc_len, NULL, &a, &d, NULL) == 0 &&
-		    streq_null(d.image_id, m->rec->config_digest))
+		if (id && streq(id, m->rec->config_digest))
 			*ret = rows[i].id;
 	}
 	return r;

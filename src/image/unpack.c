@@ -341,6 +341,7 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 {
 	struct image_work *w = j->w;
 	struct err why = ERR_INIT;
+	int64_t size, inodes;
 	int r = 0;
 
 	if (job->is_copy) {
@@ -353,6 +354,9 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 		r = apply_notes(j, job, &why);
 	if (r == 0)
 		r = store_snapshot_commit(w->s, w->ns, job->layer->chain_id, job->key, NULL, &why);
+	/* Recorded now, while it is in memory: what `image check` compares with later. */
+	if (r == 0)
+		r = store_snapshot_usage(w->s, w->ns, job->layer->chain_id, &size, &inodes, &why);
 	if (r == -EEXIST)
 		r = store_snapshot_remove(w->s, w->ns, job->key, &why);
 	if (r < 0) {

@@ -100,6 +100,31 @@ static int clean_folder(struct store *s, const char *folder, has_row_fn has_row,
 	return r;
 }
 
+int store_count_orphans(struct store *s, size_t *ret, struct err *e)
+{
+	static const struct {
+		const char *folder;
+		has_row_fn has_row;
+	} rows[] = {
+		{ "blobs/sha256", has_blob_row },
+		{ "blobs/sha512", has_blob_row },
+		{ "snapshots", has_snapshot_row },
+	};
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && r >= 0; i++) {
+		AUTO_STRV char **names = NULL;
+
+		r = list_suspects(s, rows[i].folder, rows[i].has_row, &names, e);
+		n += names ? strv_len(names) : 0;
+	}
+	if (r < 0)
+		return r;
+	*ret = n;
+	return 0;
+}
+
 /* An ingest that somebody has locked is in use, however old. */
 static void clean_ingest(struct store *s, int all, const char *name)
 {

@@ -29,6 +29,9 @@
 /* The outbox keeps at least this many events; the oldest go in steps. */
 #define STORE_EVENTS_MAX 10000
 #define STORE_EVENTS_STEP 256
+/* What a command removes itself of the trash: so many files and folders, so long. A cold disk takes 10 ms for a file. */
+#define STORE_TRASH_FILES 500
+#define STORE_TRASH_MS 50
 /* Without a lease, an ingest that nobody writes to is kept this long for a resume, as in containerd. */
 #define STORE_INGEST_KEEP_NS (24 * 3600 * NSEC_PER_SEC)
 
@@ -60,6 +63,7 @@ struct store {
 	unsigned int depth; /* of open transactions */
 	bool is_doomed;	    /* an inner transaction was taken back after it had changed something */
 	bool is_durable;
+	bool has_trash;			  /* more than one command removes */
 	int64_t changes[STORE_DEPTH_MAX]; /* total changes when each level began */
 	uint64_t syncs;
 	int64_t synced_at_ns; /* monotonic, the begin of the last store_sync; 0: none */
@@ -200,6 +204,10 @@ int labels_text(const struct json_map *labels, char **ret, struct err *e);
 #define BLOB_PATH_MAX 160
 /* "blobs/sha256/<hex>" of a checked digest. */
 const char *blob_path(const char *digest, char buf[BLOB_PATH_MAX]);
+
+/* ---- usage.c ---- */
+/* Blocks and inodes of a snapshot's folder. -ENOENT: there is none. */
+int snapshot_walk(struct store *s, int64_t id, int64_t *ret_size, int64_t *ret_inodes);
 
 /* ---- trash.c ---- */
 /* Renames `name` below `dirfd` into the trash. 0 or -errno; missing is -ENOENT. */

@@ -286,6 +286,21 @@ int store_lease_add(struct store *s, const char *ns, const char *id, const char 
 		    const char *resource, struct err *e);
 int store_lease_delete(struct store *s, const char *ns, const char *id, struct err *e);
 
+/* ---- checking ---- */
+/* Reads the blob's file whole. -ENOENT: it is gone, -EBADMSG: it is another one; the words go on from "blob x: ". */
+int store_content_verify(struct store *s, const char *digest, int64_t size, struct err *e);
+/* The rows of all namespaces and the file, because it is damaged. Records stay: they were checked on their own. */
+int store_content_drop(struct store *s, const char *digest, struct err *e);
+/*
+ * Walks a committed snapshot's folder and compares it with what store_snapshot_usage found once. -ENOENT: the folder is
+ * gone, -EBADMSG: files are.
+ */
+int store_snapshot_verify(struct store *s, const char *ns, const char *key, struct err *e);
+/* From now on it is suspect, as after a power cut: its next use makes it again. */
+int store_snapshot_distrust(struct store *s, const char *ns, const char *key, struct err *e);
+/* Blobs' files and snapshots' folders without a row; store_gc removes them. */
+int store_count_orphans(struct store *s, size_t *ret, struct err *e);
+
 /* ---- collection ---- */
 struct gc_stats {
 	int64_t blobs, blob_bytes, snapshots;
@@ -298,7 +313,13 @@ struct gc_stats {
  * Removed folders and blobs go to the trash. -EBUSY inside a transaction.
  */
 int store_gc(struct store *s, struct gc_stats *ret, struct err *e);
-/* Removes what lies in the trash. Takes as long as it takes; call it last or in a worker. */
+/*
+ * Removes what lies in the trash, but no more than a command may take the time for; then store_has_trash is true, and
+ * whoever has the time (a process in the background) calls store_empty_trash_whole.
+ */
 int store_empty_trash(struct store *s, struct err *e);
+bool store_has_trash(const struct store *s);
+/* Takes as long as it takes and may be killed at any time. 0 at once when another process is at it. Holds nobody up. */
+int store_empty_trash_whole(struct store *s, struct err *e);
 /* Moves a folder below the root (path relative to it) into the trash. Missing is fine. */
 int store_trash(struct store *s, const char *relative_path, struct err *e);

@@ -124,6 +124,16 @@ static int usage_walk(int fd, int64_t *ret_size, int64_t *ret_inodes)
 	return 0;
 }
 
+int snapshot_walk(struct store *s, int64_t id, int64_t *ret_size, int64_t *ret_inodes)
+{
+	AUTO_FD fd = -EBADF;
+	char path[64];
+
+	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)id);
+	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : usage_walk(fd, ret_size, ret_inodes);
+}
+
 /* What a committed one takes never changes, so it is walked once. */
 int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64_t *ret_size,
 			 int64_t *ret_inodes, struct err *e)
@@ -131,8 +141,6 @@ int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64
 	static const char sql[] = "UPDATE snapshots SET size=?2, inodes=?3 WHERE id=?1";
 	AUTO_ARENA struct arena a = { 0 };
 	struct snapshot_info info;
-	AUTO_FD fd = -EBADF;
-	char path[64];
 	int r = store_snapshot_stat(s, ns, key, &a, &info, e);
 
 	if (r < 0)
@@ -142,14 +150,12 @@ int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64
 		*ret_inodes = info.inodes;
 		return 0;
 	}
-	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)info.id);
-	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && info.kind == SNAPSHOT_ACTIVE) {
+	r = snapshot_walk(s, info.id, ret_size, ret_inodes);
+	if (r == -ENOENT && info.kind == SNAPSHOT_ACTIVE) {
 		/* A native one that was not used yet. */
 		*ret_size = *ret_inodes = 0;
 		return 0;
 	}
-	r = fd < 0 ? -errno : usage_walk(fd, ret_size, ret_inodes);
 	if (r < 0)
 		return err_sys(e, r, "usage of snapshot %s", key);
 	if (info.kind != SNAPSHOT_COMMITTED)
