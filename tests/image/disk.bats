@@ -166,7 +166,8 @@ ps_ms() {
 	took=$((($(date +%s%N) - began) / 1000000))
 	busy=$(ps_ms 20)
 	echo "# rmi $took ms; ps 0.1 ms: $idle alone, $busy behind it" >&3
-	[ "$busy" -lt $((idle + 200)) ]
+	# 20 ms; on a machine that others use, where one ps takes longer than that, twice its time.
+	[ "$busy" -lt $((idle + 200)) ] || [ "$busy" -lt $((idle * 2)) ]
 	until [ -z "$(ls "$CORTEN_ROOT/trash")" ]; do
 		pgrep -f "root $CORTEN_ROOT .*system empty-trash" >/dev/null || [ -z "$(ls "$CORTEN_ROOT/trash")" ]
 		read -r -t 0.05 <> <(:) || true
