@@ -174,6 +174,29 @@ int store_content_drop_label(struct store *s, const char *ns, const char *digest
 	return change_labels(s, sql, ns, digest, key, e);
 }
 
+static int update(struct store *s, const char *ns, const char *digest, const struct label_update *u,
+		  struct arena *a, struct err *e)
+{
+	static const char sql[] =
+		"UPDATE content SET labels=?3, updated_ns=?4 WHERE digest=?1 AND ns=?2";
+	AUTO_FREE char *text = NULL;
+	struct content_info info;
+	int r = store_content_info(s, ns, digest, a, &info, e);
+
+	if (r >= 0)
+		r = labels_change(u, &info.labels, a, &text, e);
+	return r < 0 ? r : change_labels(s, sql, ns, digest, text, e);
+}
+
+int store_content_update(struct store *s, const char *ns, const char *digest,
+			 const struct label_update *u, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	int r = store_begin(s, e);
+
+	return r < 0 ? r : db_end(s, update(s, ns, digest, u, &a, e), e);
+}
+
 static int delete_row(struct store *s, const char *ns, const char *digest, struct err *e)
 {
 	static const char sql[] = "DELETE FROM content WHERE digest=?1 AND ns=?2";

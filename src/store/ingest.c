@@ -11,15 +11,14 @@
 
 #include "base/clock.h"
 
-#define INGEST_PATH_MAX 80 /* "ingest/" and 64 hex digits */
-
 /* A reference may hold anything; its hash is what becomes a path. */
-static void ingest_path(const char *ref, char buf[INGEST_PATH_MAX])
+const char *ingest_path(const char *ref, char buf[INGEST_PATH_MAX])
 {
 	char digest[DIGEST_TEXT_MAX];
 
 	snprintf(buf, INGEST_PATH_MAX, "ingest/%.64s",
 		 digest_hex(digest_of(ref, strlen(ref), digest)));
+	return buf;
 }
 
 static bool is_same_folder(struct store *s, int fd, const char *path)

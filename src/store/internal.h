@@ -197,6 +197,10 @@ const char *store_boot(struct store *s);
 int store_dir(struct store *s, const char *name);
 int store_fsync(struct store *s, int fd);
 
+/* ---- labels.c ---- */
+/* The column's text after an update by field paths. */
+int labels_change(const struct label_update *u, const struct json_map *old, struct arena *a,
+		  char **ret, struct err *e);
 /* Labels as the JSON text of their column, "" for none; checks lengths. `*ret` is malloc'ed. */
 int labels_text(const struct json_map *labels, char **ret, struct err *e);
 
@@ -204,6 +208,10 @@ int labels_text(const struct json_map *labels, char **ret, struct err *e);
 #define BLOB_PATH_MAX 160
 /* "blobs/sha256/<hex>" of a checked digest. */
 const char *blob_path(const char *digest, char buf[BLOB_PATH_MAX]);
+
+/* ---- ingest.c ---- */
+#define INGEST_PATH_MAX 80 /* "ingest/" and 64 hex digits */
+const char *ingest_path(const char *ref, char buf[INGEST_PATH_MAX]);
 
 /* ---- usage.c ---- */
 /* Blocks and inodes of a snapshot's folder. -ENOENT: there is none. */

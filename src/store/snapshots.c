@@ -444,6 +444,30 @@ int store_snapshot_remove(struct store *s, const char *ns, const char *key, stru
 	return r < 0 ? r : db_end(s, remove_row(s, ns, key, &a, e), e);
 }
 
+static int update(struct store *s, const char *ns, const char *key, const struct label_update *u,
+		  struct arena *a, struct err *e)
+{
+	static const char sql[] = "UPDATE snapshots SET labels=?2, updated_ns=?3 WHERE id=?1";
+	AUTO_FREE char *text = NULL;
+	struct snapshot_row row = { 0 };
+	int r = get(s, ns, key, a, &row, e);
+
+	if (r >= 0)
+		r = labels_change(u, &row.info.labels, a, &text, e);
+	if (r < 0)
+		return r;
+	return db_run(s, sql, ARGS(I(row.info.id), T(text), I(clock_wall_ns())), e);
+}
+
+int store_snapshot_update(struct store *s, const char *ns, const char *key,
+			  const struct label_update *u, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	int r = store_begin(s, e);
+
+	return r < 0 ? r : db_end(s, update(s, ns, key, u, &a, e), e);
+}
+
 int store_snapshots_mark_clean(struct store *s, struct err *e)
 {
 	static const char sql[] =

@@ -55,9 +55,28 @@ int store_set_durable(struct store *s, bool is_on, struct err *e);
 /* The number of fsync, fdatasync and syncfs calls this handle made, SQLite's included; for the tests' budget. */
 uint64_t store_sync_count(const struct store *s);
 
+/*
+ * Labels change by containerd's field paths: "labels" (or none at all) replaces all, "labels.<key>" sets one; a value
+ * that is empty or missing removes. Other paths are -EINVAL.
+ */
+struct label_update {
+	const struct json_map *labels; /* NULL: none */
+	struct json_strs fields;
+};
+
 /* ---- namespaces ---- */
 int store_namespace_ensure(struct store *s, const char *ns, struct err *e);
 int store_namespace_list(struct store *s, struct arena *a, struct json_strs *ret, struct err *e);
+/* -EEXIST. */
+int store_namespace_create(struct store *s, const char *ns, const struct json_map *labels,
+			   struct err *e);
+/* -ENOENT, as all below. */
+int store_namespace_labels(struct store *s, const char *ns, struct arena *a, struct json_map *ret,
+			   struct err *e);
+int store_namespace_update(struct store *s, const char *ns, const struct label_update *u,
+			   struct err *e);
+/* -EBUSY (failed precondition) names what is still in it. Its leases go with it. */
+int store_namespace_delete(struct store *s, const char *ns, struct err *e);
 
 /* ---- content ---- */
 struct content_info {
@@ -82,6 +101,8 @@ int store_content_add_labels(struct store *s, const char *ns, const char *digest
 			     const struct json_map *labels, struct err *e);
 int store_content_drop_label(struct store *s, const char *ns, const char *digest, const char *key,
 			     struct err *e);
+int store_content_update(struct store *s, const char *ns, const char *digest,
+			 const struct label_update *u, struct err *e);
 int store_content_delete(struct store *s, const char *ns, const char *digest, struct err *e);
 
 /*
@@ -114,6 +135,21 @@ int store_ingest_commit(struct ingest *i, const char *ns, const char *digest, in
 			bool is_synced, const struct json_map *labels, struct err *e);
 void store_ingest_abort(struct ingest *i); /* removes it; accepts NULL */
 void store_ingest_close(struct ingest *i); /* leaves the data for a later resume; accepts NULL */
+
+/* What is being written, or waits for a resume. */
+struct ingest_status {
+	const char *ref;
+	int64_t offset; /* bytes so far */
+	int64_t started_ns, updated_ns;
+	bool is_active; /* a writer has it */
+};
+int store_ingest_list(struct store *s, struct arena *a, struct ingest_status **ret, size_t *ret_n,
+		      struct err *e);
+/* -ENOENT. */
+int store_ingest_status(struct store *s, const char *ref, struct arena *a,
+			struct ingest_status *ret, struct err *e);
+/* Removes one that nobody writes to: -ENOENT, -EBUSY. */
+int store_ingest_remove(struct store *s, const char *ref, struct err *e);
 
 /* One syncfs of the store's filesystem: everything written so far is durable. */
 int store_sync(struct store *s, struct err *e);
@@ -204,6 +240,8 @@ int store_snapshot_stack(struct store *s, const char *ns, const char *key, const
  */
 int store_snapshot_commit(struct store *s, const char *ns, const char *name, const char *key,
 			  const struct json_map *labels, struct err *e);
+int store_snapshot_update(struct store *s, const char *ns, const char *key,
+			  const struct label_update *u, struct err *e);
 /* The row goes, the folder is renamed into the trash. -EBUSY while it has children. */
 int store_snapshot_remove(struct store *s, const char *ns, const char *key, struct err *e);
 /* After a store_sync: marks all committed ones written before it as clean. */
@@ -281,6 +319,25 @@ int store_event_last(struct store *s, int64_t *ret_seq, struct err *e);
 /* ---- leases ---- */
 int store_lease_create(struct store *s, const char *ns, const char *id, int64_t expires_ns,
 		       struct err *e);
+struct lease_row {
+	const char *id;
+	int64_t created_ns, expires_ns; /* 0: does not expire by itself */
+	struct json_map labels;
+};
+struct lease_item {
+	const char *type, *resource;
+};
+/* With labels: containerd.io/gc.expire ends it, containerd.io/gc.flat keeps only what it names itself. */
+int store_lease_create_labelled(struct store *s, const char *ns, const char *id, int64_t expires_ns,
+				const struct json_map *labels, struct err *e);
+int store_lease_list(struct store *s, const char *ns, struct arena *a, struct lease_row **ret,
+		     size_t *ret_n, struct err *e);
+/* -ENOENT: no such lease. */
+int store_lease_items(struct store *s, const char *ns, const char *id, struct arena *a,
+		      struct lease_item **ret, size_t *ret_n, struct err *e);
+/* What is not in it is fine, as in containerd. */
+int store_lease_remove(struct store *s, const char *ns, const char *id, const char *type,
+		       const char *resource, struct err *e);
 /* `type`: "content" or what store_snapshot_type gives. */
 int store_lease_add(struct store *s, const char *ns, const char *id, const char *type,
 		    const char *resource, struct err *e);
