@@ -18,7 +18,7 @@ static const struct {
 } roles[] = {
 	{ "parse", worker_parse_main },	      { "unpack", worker_unpack_main },
 	{ "copy", worker_copy_main },	      { "manifest", worker_manifest_main },
-	{ "describe", worker_describe_main },
+	{ "describe", worker_describe_main }, { "signatures", worker_signatures_main },
 };
 
 int main(int argc, char **argv)

@@ -23,12 +23,12 @@ enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
 		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_…, WORKER_APPLY;
-		      fetch: fetch_setup_table's JSON */
+		      fetch: fetch_setup_table's JSON; signatures: a = WORKER_IS_REFERRERS or 0; verify: verify_setup_table's JSON */
 	WORKER_FD, /* parse: a: index; a writable file goes with it. unpack, copy: the piece that was asked for, to be
 		      read to its end; without a descriptor the blob is whole */
 	WORKER_GET, /* fetch: a: where to begin; b: where to end, with flags WORKER_GET_…; payload: path below the
 			    repository; where the bytes go goes with it: a file, or a stream (WORKER_GET_STREAM) */
-	WORKER_DOCUMENT, /* manifest: payload: digest NUL media type NUL text */
+	WORKER_DOCUMENT, /* manifest, signatures, verify: payload: digest NUL media type NUL text */
 	/* from the worker */
 	WORKER_NEED_FD, /* parse: a: index; unpack, copy: a: bytes of the blob so far; the answer is WORKER_FD */
 	WORKER_ENTRY,	 /* a: index, b: size, payload: digest; the file is complete */
@@ -41,6 +41,8 @@ enum worker_msg_type {
 	WORKER_GOT, /* a: the end that was reached, b: WORKER_GOT_WHOLE or 0; payload: media type NUL digest by the registry's own words, both may be empty */
 	WORKER_DESCRIBED, /* manifest, describe: payload: image_described_table's JSON */
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
+	WORKER_SIGNATURE, /* signatures: payload: signature_candidate_table's JSON */
+	WORKER_VERIFIED,  /* verify: payload: verify_result_table's JSON */
 	WORKER_DONE,
 	WORKER_ERROR, /* a: errno, b: enum err_code, payload: words */
 	WORKER_MSG_TYPES,
@@ -50,6 +52,8 @@ enum worker_msg_type {
 #define WORKER_HAS_LOWER 1
 /* The folder is a copy of the layers below: whiteouts remove. */
 #define WORKER_APPLY 4
+/* The document is the list of an image's referrers, else the manifest of cosign's tag. */
+#define WORKER_IS_REFERRERS 1
 /*
  * The blob is not whole: what WORKER_BLOB_FD lacks comes in pieces, in order, and is added to it (O_RDWR). So the
  * blob is written by a role without a network.

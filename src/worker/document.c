@@ -12,35 +12,6 @@
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
-void document_done(struct document *d)
-{
-	free(d->payload);
-}
-
-int document_receive(struct document *ret, struct err *e)
-{
-	AUTO_FD fd = -EBADF;
-	struct worker_msg m;
-	int r = worker_msg_recv(WORKER_CONTROL_FD, &m, &ret->payload, &fd);
-	size_t at;
-
-	if (r == 0 || r == -ECONNRESET)
-		return 0;
-	if (r < 0 || m.type != WORKER_DOCUMENT)
-		return err_set(e, -EPROTO, "no document");
-	ret->digest = ret->payload;
-	at = strlen(ret->payload) + 1;
-	if (at >= m.len)
-		return err_set(e, -EPROTO, "a document without a type");
-	ret->media_type = ret->payload + at;
-	at += strlen(ret->media_type) + 1;
-	if (at > m.len)
-		return err_set(e, -EPROTO, "a document without a text");
-	ret->text = ret->payload + at;
-	ret->len = m.len - at;
-	return 1;
-}
-
 static int tell(const struct image_described *d, struct err *e)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 struct err;
+struct oci_descriptor;
 struct oci_manifest;
 
 struct document {
@@ -20,6 +21,10 @@ void document_done(struct document *d);
 
 /* The next WORKER_DOCUMENT. 1, 0 when the parent is done, -errno. */
 int document_receive(struct document *ret, struct err *e);
+/* The same, where there must be one. 0, -EPROTO when there is none. */
+int document_need(struct document *ret, struct err *e);
+/* Asks for the one of this descriptor, which may have `max` bytes, and receives it. -E2BIG. */
+int document_want(const struct oci_descriptor *d, size_t max, struct document *ret, struct err *e);
 /* Tells the parent what a manifest or an index has in it. Inline data is cut off `m`. */
 int document_describe(const struct document *d, struct oci_manifest *m, bool is_index,
 		      struct err *e);

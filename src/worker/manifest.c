@@ -11,35 +11,6 @@
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
-static int receive(struct document *ret, struct err *e)
-{
-	int r = document_receive(ret, e);
-
-	return r > 0 ? 0 : r < 0 ? r : err_set(e, -EPROTO, "no document");
-}
-
-static int want(const struct oci_descriptor *d, struct document *ret, struct err *e)
-{
-	AUTO_STRBUF struct strbuf b = { 0 };
-	int r;
-
-	if (d->size < 0 || d->size > (int64_t)LIMIT_MANIFEST_BYTES)
-		return err_set(e, -E2BIG, "%.80s has %lld bytes, the limit is %zu", d->digest,
-			       (long long)d->size, LIMIT_MANIFEST_BYTES);
-	strbuf_add(&b, d->digest, strlen(d->digest) + 1);
-	strbuf_adds(&b, d->media_type ? d->media_type : "");
-	if (strbuf_ok(&b) < 0)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = worker_msg_send(WORKER_CONTROL_FD, WORKER_WANT, (uint64_t)d->size, 0, b.p, b.len,
-			    -EBADF);
-	if (r < 0)
-		return err_sys(e, r, "ask for a document");
-	r = receive(ret, e);
-	if (r == 0 && !streq(ret->digest, d->digest))
-		r = err_set(e, -EPROTO, "another document than the one that was asked for");
-	return r;
-}
-
 static int send_image(struct parse *p, const char *json, size_t len, struct err *e)
 {
 	int r = worker_msg_send(WORKER_CONTROL_FD, WORKER_IMAGE, 0, 0, json, len, -EBADF);
@@ -83,7 +54,7 @@ static int take_manifest(struct parse *p, const struct document *doc, const stru
 								    : "");
 	r = check_layers(m, e);
 	if (r == 0)
-		r = want(m->config, &text, e);
+		r = document_want(m->config, LIMIT_MANIFEST_BYTES, &text, e);
 	if (r == 0)
 		r = oci_image_config_read(text.text, text.len, a, &c, e);
 	if (r < 0)
@@ -151,7 +122,7 @@ static int take_index(struct parse *p, const struct oci_manifest *m, int depth, 
 		if (best == m->manifests.n)
 			break;
 		ranks[best] = 0;
-		r = want(&m->manifests.v[best], &doc, e);
+		r = document_want(&m->manifests.v[best], LIMIT_MANIFEST_BYTES, &doc, e);
 		if (r == 0)
 			r = take(p, &doc, depth + 1, e);
 	}
@@ -186,7 +157,7 @@ static int run(struct parse *p, struct err *e)
 		return err_set(e, -EPROTO, "no start message");
 	r = parse_platform_read(payload, &p->platform, e);
 	if (r == 0)
-		r = receive(&top, e);
+		r = document_need(&top, e);
 	if (r == 0)
 		r = take(p, &top, 0, e);
 	if (r == 0)

@@ -88,6 +88,9 @@ struct rule {
 /* The copy role, which has this sandbox too, begins to write back the blob that it keeps. */
 static const struct rule parse_rules[] = { COMMON_RULES, { SYS_sync_file_range, RULE_ANY } };
 
+/* OpenSSL's random numbers, which some curves are computed with, ask whether the process was forked. */
+static const struct rule verify_rules[] = { COMMON_RULES, { SYS_getpid, RULE_ANY } };
+
 /*
  * newfstatat is also how the C library asks about a descriptor (AT_EMPTY_PATH). openat2's first argument is
  * checked alike; its paths are relative because only sys/root calls it.
@@ -375,7 +378,7 @@ static int become_nobody(struct err *e)
 	return r < 0 ? err_sys(e, r, "worker: become nobody") : 0;
 }
 
-int sandbox_enter_parse(struct err *e)
+static int enter_nothing(const struct rule *rules, size_t n, struct err *e)
 {
 	int r = set_limits(PARSE_MEMORY, OPEN_FILES, e);
 
@@ -386,7 +389,17 @@ int sandbox_enter_parse(struct err *e)
 	if (r < 0)
 		return r;
 	forbid_files();
-	return load_filter(parse_rules, ARRAY_LEN(parse_rules), e);
+	return load_filter(rules, n, e);
+}
+
+int sandbox_enter_parse(struct err *e)
+{
+	return enter_nothing(parse_rules, ARRAY_LEN(parse_rules), e);
+}
+
+int sandbox_enter_verify(struct err *e)
+{
+	return enter_nothing(verify_rules, ARRAY_LEN(verify_rules), e);
 }
 
 /* As forbid_files, but the files that the resolver reads anew at each look-up stay readable. */

@@ -13,6 +13,8 @@ struct err;
 
 /* Reads one descriptor, writes those it is sent; no file system, no user, no capability. */
 int sandbox_enter_parse(struct err *e);
+/* As parse, and it may ask for its process id. */
+int sandbox_enter_verify(struct err *e);
 /*
  * The network, the descriptors it is sent, and the resolver's files to read; every other path is EACCES, nothing opens
  * for writing, nothing is executed, no process is made (threads are: libcurl resolves names in one).

@@ -13,3 +13,5 @@ int worker_copy_main(void);
 int worker_manifest_main(void);
 int worker_describe_main(void);
 int worker_fetch_main(void);
+int worker_signatures_main(void);
+int worker_verify_main(void);

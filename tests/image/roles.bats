@@ -25,6 +25,9 @@ as_documented() {
 
 @test "parse reaches what its table says" { as_documented corten-worker parse; }
 @test "manifest reaches what its table says" { as_documented corten-worker manifest; }
+@test "signatures reaches what its table says" { as_documented corten-worker signatures; }
+@test "copy reaches what its table says" { as_documented corten-worker copy; }
+@test "verify reaches what its table says" { as_documented corten-verify verify; }
 @test "fetch reaches what its table says" { as_documented corten-fetch fetch; }
 @test "unpack reaches what its table says" { as_documented corten-worker unpack; }
 

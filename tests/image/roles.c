@@ -49,6 +49,10 @@ static int enter_parse(void)
 {
 	return sandbox_enter_parse(NULL);
 }
+static int enter_verify(void)
+{
+	return sandbox_enter_verify(NULL);
+}
 static int enter_fetch(void)
 {
 	return sandbox_enter_fetch(NULL);
@@ -63,9 +67,9 @@ static const struct role {
 	int (*enter)(void);
 	bool has_root; /* `enter` gives the descriptor that paths begin at */
 } roles[] = {
-	{ "parse", enter_parse },
-	{ "manifest", enter_parse },
-	{ "fetch", enter_fetch },
+	{ "parse", enter_parse },	  { "manifest", enter_parse },
+	{ "signatures", enter_parse },	  { "copy", enter_parse },
+	{ "verify", enter_verify },	  { "fetch", enter_fetch },
 	{ "unpack", enter_unpack, true },
 };
 

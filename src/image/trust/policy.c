@@ -65,39 +65,7 @@ static const struct {
 
 /* ---- requirements ---- */
 
-static const struct json_field *find_row(const struct json_table *t, const char *key)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (streq(t->fields[i].key, key))
-			return &t->fields[i];
-	return NULL;
-}
-
-/* Behind an object's begin: every key has a row, and so have those of the objects in it. */
-static int check_keys(struct json_reader *rd, const struct json_table *t)
-{
-	enum json_token token;
-
-	while ((token = json_next(rd)) == JSON_T_KEY) {
-		const struct json_field *row = find_row(t, rd->text);
-		int r;
-
-		if (!row)
-			return json_fail(rd, -EBADMSG, "unknown key");
-		if (row->kind != JSON_OBJ) {
-			r = json_skip(rd, NULL);
-		} else {
-			token = json_next(rd);
-			r = token == JSON_T_OBJECT ? check_keys(rd, row->sub)
-			    : token == JSON_T_NULL ? 0
-						   : json_fail(rd, -EBADMSG, "no object");
-		}
-		if (r < 0)
-			return r;
-	}
-	return token == JSON_T_ERROR ? rd->r : 0;
-}
-
+/* Every key of every requirement has a row. */
 static int check_all_keys(const struct json_raw *text, struct arena *a, struct err *e)
 {
 	struct json_reader rd;
@@ -108,7 +76,7 @@ static int check_all_keys(const struct json_raw *text, struct arena *a, struct e
 	if (json_next(&rd) != JSON_T_ARRAY)
 		return json_fail(&rd, -EBADMSG, "no list of requirements");
 	while (r == 0 && (token = json_next(&rd)) == JSON_T_OBJECT)
-		r = check_keys(&rd, &policy_requirement_table);
+		r = json_check_keys(&rd, &policy_requirement_table);
 	return r;
 }
 
