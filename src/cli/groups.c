@@ -9,6 +9,7 @@ static const struct cli_member image_members[] = {
 	{ "resolve", &cli_image_resolve },
 	{ "prune", &cli_image_prune },
 	{ "check", &cli_image_check },
+	{ "verify", &cli_image_verify },
 	{ NULL, NULL },
 };
 

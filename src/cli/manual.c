@@ -33,6 +33,8 @@ const struct manual_item manual_environment[] = {
 	  "Folder of docker's config.json, in place of .docker in the home folder." },
 	{ "HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
 	  "Proxies to registries, and hosts that are reached without one; in lower case too." },
+	{ "CORTEN_POLICY",
+	  "The policy's file, in place of /etc/corten/policy.json; it must be there." },
 	{ NULL, NULL },
 };
 
@@ -43,6 +45,9 @@ const struct manual_item manual_files[] = {
 	  "/etc/containerd/certs.d is looked into next; HOST without a port, and _default for all hosts." },
 	{ "/etc/docker/certs.d/HOST:PORT",
 	  "Authorities (*.crt) and a client certificate (*.cert, *.key) of a registry, as docker has them." },
+	{ "/etc/corten/policy.json",
+	  "Which images may be used, as containers-policy.json(5) describes; without it, all. Only root may be able "
+	  "to write it and the keys it names." },
 	{ "/run/corten",
 	  "A folder for each running container: its sockets, its OCI bundle, its exit journal." },
 	{ NULL, NULL },
@@ -153,7 +158,18 @@ static const struct manual manuals[] = {
 		  "containers/auth.json below XDG_RUNTIME_DIR and below the user's configuration, docker's "
 		  "config.json; credential helpers are asked. They are sent to the host that they were found for "
 		  "and to a token service of its own domain, nowhere else, a mirror included. "
-		  "corten image resolve --explain prints what is found where."),
+		  "corten image resolve --explain prints what is found where.",
+		  "A policy may say which images are accepted: /etc/corten/policy.json (CORTEN_POLICY), in the format of "
+		  "containers-policy.json(5). The longest scope of transports.docker that covers the image's name decides, else "
+		  "default. It is asked before layers are fetched, and again when a container is made, then from the signatures "
+		  "that were kept, without a network. corten image verify says which rule, key and signature it was.",
+		  "Requirements are insecureAcceptAnything, reject, sigstoreSigned with public keys (ECDSA P-256 and P-384, "
+		  "Ed25519, RSA), and verifier, which is Corten's own: {\"type\":\"verifier\",\"path\":FOLDER,"
+		  "\"timeoutSeconds\":10,\"maxVerifiers\":10} runs each program of a folder by the protocol of containerd's "
+		  "image verifiers. What needs GPG, Fulcio or Rekor is refused.",
+		  "Signatures are those of cosign: the tag sha256-DIGEST.sig, and bundles among the referrers. cosign signs "
+		  "repositories, without tags: signedIdentity is then matchRepository; bundles name nothing, and matchDigest, "
+		  "which is Corten's own, takes the digest alone."),
 	  exits_plain,
 	  ITEMS({ "corten pull debian:12", "From Docker Hub" },
 		{ "corten pull --platform linux/arm64 localhost:5000/a", "For another machine" }),

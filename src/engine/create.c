@@ -306,6 +306,8 @@ static int find_image(struct engine *en, struct creation *c, struct arena *a, st
 			r = image_find(en->store, en->ns, c->o->image, a, &c->image, &name, e);
 	}
 	if (r == 0)
+		r = image_policy_check(en->store, en->ns, name, c->image, e);
+	if (r == 0)
 		r = image_ensure_unpacked(en->store, en->ns, c->image, NULL, NULL, a, &c->chain_key,
 					  e);
 	return r;

@@ -48,12 +48,25 @@ static int open_channel(int pair[2], struct err *e)
 	return 0;
 }
 
+/* Roles with libraries of their own have programs of their own. */
+static const char *program_of(const char *role)
+{
+	static const struct {
+		const char *role, *program;
+	} rows[] = { { "fetch", "corten-fetch" }, { "verify", "corten-verify" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (streq(rows[i].role, role))
+			return rows[i].program;
+	return "corten-worker";
+}
+
 int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct worker *ret,
 		 struct err *e)
 {
 	AUTO_FREE char *path = NULL;
 	struct spawn_fd all[FDS_MAX];
-	const char *program = streq(role, "fetch") ? "corten-fetch" : "corten-worker";
+	const char *program = program_of(role);
 	int pair[2], r = find_program(program, &path, e);
 	char *argv[] = { (char *)program, (char *)role, NULL };
 	char *envp[] = { NULL };

@@ -73,6 +73,24 @@ int image_ensure_unpacked(struct store *s, const char *ns, const struct image_re
 			  image_progress_fn progress, void *progress_data, struct arena *a,
 			  const char **ret_key, struct err *e);
 
+/*
+ * Whether the policy (trust/policy.h) lets an image that is here be used, under its full name or, NULL, any that it has. A
+ * verdict of the same policy counts; else the signatures that were kept are verified again, without a network. -EACCES: it is
+ * not accepted.
+ */
+int image_policy_check(struct store *s, const char *ns, const char *name,
+		       const struct image_record *record, struct err *e);
+/* The same, always anew, and what was found. */
+struct image_verified {
+	const char *name;	     /* NULL: none */
+	const char *manifest_digest; /* of the image */
+	const char *digest; /* what was accepted: that, or the index that it was pulled by */
+	const char *rule;
+	struct json_strs words; /* how each requirement was met */
+};
+int image_verify(struct store *s, const char *ns, const char *what, struct arena *a,
+		 struct image_verified *ret, struct err *e);
+
 /* Removes the name (docker's rmi: "Untagged: …", then "Deleted: sha256:…" when it was the last); -EBUSY: in use. */
 struct image_removed {
 	struct json_strs untagged, deleted;

@@ -11,6 +11,7 @@
 #include "codec/ref.h"
 #include "image/registry/setup.h"
 #include "spec/fetch_setup.h"
+#include "image/trust/verify.h"
 #include "spec/image.h"
 
 /* Documents of one image: indexes, manifests that turn out to be another platform's, configs. */
@@ -25,6 +26,7 @@ struct pull {
 	struct fetch_setup setup;
 	struct fetch_feed feed;
 	struct worker names; /* the manifest role */
+	struct trust *trust;
 	size_t documents;
 	char top[DIGEST_TEXT_MAX];
 	struct image_target target; /* what `top` is */
@@ -245,6 +247,80 @@ static int ask_names(struct pull *p, const struct document *top, struct err *e)
 	return r;
 }
 
+/* ---- the policy ---- */
+
+struct pull_source {
+	struct trust_source source; /* first */
+	struct pull *p;
+};
+
+static int get_signature(struct trust_source *source, const char *path, const char *digest,
+			 size_t max, struct trust_document *ret, struct err *e)
+{
+	CLEANUP(document_done) struct document d = { 0 };
+	struct pull *p = ((struct pull_source *)source)->p;
+	int r = digest ? read_stored(p, digest, &d) : -ENOENT;
+
+	if (r < 0)
+		r = fetch_document(p, path, digest, WORKER_GET_BOUNDED | max, &d, e);
+	/* A fetcher ends with its first error; one signature that is not there is none for the pull. */
+	if (r < 0) {
+		worker_stop(&p->feed.fetchers[0].worker);
+		return r;
+	}
+	ret->text = TAKE_PTR(d.text);
+	ret->len = d.len;
+	snprintf(ret->digest, sizeof(ret->digest), "%s", d.digest);
+	return 0;
+}
+
+/*
+ * An index without a signature may name an image that has one. What that image is has been said by a process that had read the
+ * index, which anybody can have written: so the signed manifest is read again, by a process that has read nothing else.
+ */
+static int read_signed_image(struct pull *p, struct pull_source *source, const char *top_digest,
+			     struct err *e)
+{
+	CLEANUP(document_done) struct document d = { 0 };
+	const struct image_offer *o = &p->offer;
+	struct trust_target target = { o->record->manifest_digest, o->media_type,
+				       o->manifest_size };
+	int r;
+
+	if (streq(target.digest, top_digest))
+		return -EACCES;
+	r = trust_check(p->trust, &source->source, &target, e);
+	if (r == 0 && read_stored(p, target.digest, &d) < 0)
+		r = err_set(e, -EBADMSG, "manifest %s is not there", target.digest);
+	worker_stop(&p->names);
+	p->has_offer = false;
+	if (r == 0)
+		r = ask_names(p, &d, e);
+	if (r == 0 && !streq(p->offer.record->manifest_digest, target.digest))
+		r = err_set(e, -EPROTO, "the worker sent another image");
+	return r;
+}
+
+/* The policy is asked before anybody reads what was fetched. */
+static int check_and_ask_names(struct pull *p, const struct document *top, struct err *e)
+{
+	struct pull_source source = { { get_signature }, p };
+	const struct trust_target target = { top->digest,
+					     top->type && is_manifest_type(top->type) ? top->type
+										      : "",
+					     (int64_t)top->len };
+	struct err why = ERR_INIT;
+	int q = trust_is_open(p->trust) ? 0 : trust_check(p->trust, &source.source, &target, &why);
+	int r = q == 0 || (q == -EACCES && p->trust->is_unsigned) ? ask_names(p, top, e) : q;
+
+	if (r == 0 && q < 0)
+		r = read_signed_image(p, &source, top->digest, e);
+	/* What is wrong with the name's own signature says more than what its image lacks. */
+	if (r < 0 && q < 0 && (r == -EACCES || r == q) && e)
+		*e = why;
+	return r;
+}
+
 static int resolve(struct pull *p, struct err *e)
 {
 	CLEANUP(document_done) struct document top = { 0 };
@@ -270,7 +346,7 @@ static int resolve(struct pull *p, struct err *e)
 		return r;
 	snprintf(p->top, sizeof(p->top), "%s", top.digest);
 	p->target = (struct image_target){ .size = (int64_t)top.len };
-	r = ask_names(p, &top, e);
+	r = check_and_ask_names(p, &top, e);
 	if (r == 0 && p->target.digest && !streq(p->top, p->offer.record->manifest_digest))
 		p->offer.target = &p->target;
 	return r;
@@ -321,6 +397,8 @@ static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
 	if (r == 0)
 		r = image_label_sources(p->w.s, p->w.ns, &p->ref, p->top, record, e);
 	if (r == 0)
+		r = trust_keep(p->trust, p->w.s, p->w.ns, record->manifest_digest, e);
+	if (r == 0)
 		r = image_offers_commit(&p->w, &p->offer, 1, e);
 	return r < 0 ? r : ret->is_new ? tell_pulled(p) : 0;
 }
@@ -350,6 +428,10 @@ int image_pull(struct store *s, const char *ns, const char *what,
 	struct err why = ERR_INIT;
 	int r = ref_parse(what, &p.ref, e);
 
+	p.trust = arena_alloc(a, sizeof(*p.trust));
+	if (r == 0)
+		r = p.trust ? trust_begin(p.trust, &p.ref, a, e)
+			    : err_set(e, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = registry_setup(&p.ref, NULL, a, &p.setup, e);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "spec/image.h"
 #include "spec/sigstore.h"
 #include "spec/worker_protocol.h"
 #include "worker/document.h"

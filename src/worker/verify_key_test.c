@@ -27,7 +27,7 @@ struct made {
 static EVP_PKEY *make_key(const char *kind)
 {
 	if (strncmp(kind, "RSA", 3) == 0)
-		return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind + 3));
+		return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)strtoul(kind + 3, NULL, 10));
 	if (strcmp(kind, "ED25519") == 0 || strcmp(kind, "X25519") == 0)
 		return EVP_PKEY_Q_keygen(NULL, NULL, kind);
 	return EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);

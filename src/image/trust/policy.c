@@ -308,14 +308,14 @@ int policy_keys(const struct policy_requirement *q, struct arena *a, struct json
 		struct json_strs *ret_names, struct err *e)
 {
 	const struct json_strs one_path = { (const char **)&q->key_path, q->key_path ? 1 : 0 };
-	const struct json_strs one_data = { (const char **)&q->key_data, q->key_data ? 1 : 0 };
+	const struct json_strs one_text = { (const char **)&q->key_data, q->key_data ? 1 : 0 };
 	const struct json_strs *paths = q->key_path ? &one_path : &q->key_paths;
-	const struct json_strs *datas = q->key_data ? &one_data : &q->key_datas;
+	const struct json_strs *texts = q->key_data ? &one_text : &q->key_datas;
 	struct json_strs keys = { 0 }, names = { 0 };
 	int r = 0;
 
-	keys.v = arena_calloc(a, paths->n + datas->n + 1, sizeof(char *));
-	names.v = arena_calloc(a, paths->n + datas->n + 1, sizeof(char *));
+	keys.v = arena_calloc(a, paths->n + texts->n + 1, sizeof(char *));
+	names.v = arena_calloc(a, paths->n + texts->n + 1, sizeof(char *));
 	if (!keys.v || !names.v)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < paths->n && r == 0; i++) {
@@ -326,10 +326,10 @@ int policy_keys(const struct policy_requirement *q, struct arena *a, struct json
 		if (r == 0)
 			r = add_key(&keys, &names, text, paths->v[i], e);
 	}
-	for (size_t i = 0; i < datas->n && r == 0; i++) {
+	for (size_t i = 0; i < texts->n && r == 0; i++) {
 		const char *text;
 
-		r = read_key_data(datas->v[i], a, &text, e);
+		r = read_key_data(texts->v[i], a, &text, e);
 		if (r == 0)
 			r = add_key(&keys, &names, text, arena_printf(a, "keyData %zu", i + 1), e);
 	}
