@@ -19,6 +19,8 @@ static const struct {
 	{ "parse", worker_parse_main },	      { "unpack", worker_unpack_main },
 	{ "copy", worker_copy_main },	      { "manifest", worker_manifest_main },
 	{ "describe", worker_describe_main }, { "signatures", worker_signatures_main },
+	{ "pack", worker_pack_main },	      { "compose", worker_compose_main },
+	{ "import", worker_import_main },
 };
 
 int main(int argc, char **argv)

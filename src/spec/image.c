@@ -79,6 +79,7 @@ static const struct json_field settings_rows[] = {
 	ROW(oci_image_settings, stop_signal, "StopSignal", JSON_STR, FOLD),
 	ROW(oci_image_settings, args_escaped, "ArgsEscaped", JSON_BOOL, FOLD),
 	ROW(oci_image_settings, shell, "Shell", JSON_STRS, FOLD),
+	ROW(oci_image_settings, on_build, "OnBuild", JSON_STRS, FOLD),
 };
 JSON_TABLE(oci_image_settings_table, "config", oci_image_settings, settings_rows);
 

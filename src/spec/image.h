@@ -61,7 +61,7 @@ struct oci_image_settings {
 	const char *working_dir;
 	struct json_map labels;
 	const char *stop_signal;
-	struct json_strs shell;
+	struct json_strs shell, on_build;
 	struct oci_healthcheck *healthcheck;
 	bool args_escaped;
 };

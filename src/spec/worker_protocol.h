@@ -16,6 +16,12 @@ struct err;
 #define WORKER_BLOB_FD 4 /* unpack, copy: the blob, read from its begin */
 #define WORKER_ROOT_FD 5 /* unpack: the folder it becomes */
 
+/* Of pack: the archive that is written, the folder it is made of, the folder below or its listing, a listing to write. */
+#define WORKER_ARCHIVE_FD 4
+#define WORKER_FOLDER_FD 5
+#define WORKER_BASE_FD 6
+#define WORKER_LIST_FD 7
+
 /* The largest payload is an image's record: a config of 4 MiB, some of it escaped. */
 #define WORKER_PAYLOAD_MAX ((size_t)8 << 20)
 
@@ -23,7 +29,8 @@ enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
 		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_…, WORKER_APPLY;
-		      fetch: fetch_setup_table's JSON; signatures: a = WORKER_IS_REFERRERS or 0; verify: verify_setup_table's JSON */
+		      fetch: fetch_setup_table's JSON; signatures: a = WORKER_IS_REFERRERS or 0; verify: verify_setup_table's
+		      JSON; pack, compose: theirs; import: a = compression */
 	WORKER_FD, /* parse: a: index; a writable file goes with it. unpack, copy: the piece that was asked for, to be
 		      read to its end; without a descriptor the blob is whole */
 	WORKER_GET, /* fetch: a: where to begin; b: where to end, with flags WORKER_GET_…; payload: path below the
@@ -43,6 +50,8 @@ enum worker_msg_type {
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_SIGNATURE, /* signatures: payload: signature_candidate_table's JSON */
 	WORKER_VERIFIED,  /* verify: payload: verify_result_table's JSON */
+	WORKER_CHANGE,	  /* payload: for each change its kind (A, C or D), an absolute path, NUL */
+	WORKER_PACKED, /* a: size of the archive, b: that of its content; payload: digest NUL diff id */
 	WORKER_DONE,
 	WORKER_ERROR, /* a: errno, b: enum err_code, payload: words */
 	WORKER_MSG_TYPES,

@@ -50,7 +50,7 @@ static int tell_image(struct parse *p, const char *json, size_t len, struct err 
 	return r < 0 ? err_sys(e, r, "report an image") : 0;
 }
 
-static const struct parse_peer parent = { ask_file, tell_entry, tell_image };
+const struct parse_peer parse_parent = { ask_file, tell_entry, tell_image };
 
 struct ticker {
 	int64_t last_ms;
@@ -120,7 +120,7 @@ static int start(struct parse *p, struct err *e)
 
 int worker_parse_main(void)
 {
-	struct parse p = { .peer = &parent,
+	struct parse p = { .peer = &parse_parent,
 			   .a = { .budget = PARSE_KEPT_MAX + PARSE_IMAGE_BUDGET } };
 	struct ticker ticker = { 0 };
 	struct err e = ERR_INIT;

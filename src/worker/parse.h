@@ -44,6 +44,9 @@ struct parse_peer {
 	int (*image)(struct parse *p, const char *json, size_t len, struct err *e);
 };
 
+/* The parent behind the control channel. */
+extern const struct parse_peer parse_parent;
+
 struct parse {
 	const struct parse_peer *peer;
 	struct parse_platform platform;

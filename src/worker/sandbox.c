@@ -28,11 +28,14 @@
 /* Sum of what may lie in memory; the parse role keeps whole manifests, the unpack role lists of paths. */
 #define PARSE_MEMORY ((rlim_t)64 << 20)
 #define UNPACK_MEMORY ((rlim_t)256 << 20)
+#define PACK_MEMORY ((rlim_t)256 << 20)
 /* The certificates of 150 authorities, TLS, and the stack of the resolver's thread. */
 #define FETCH_MEMORY ((rlim_t)96 << 20)
 /* A layer of 100 GB takes some ten minutes; whatever takes longer is stuck or hostile. */
 #define CPU_SECONDS 3600
 #define OPEN_FILES 256
+/* Two folders for each level of a tree that is as deep as a path can be (pack). */
+#define PACK_OPEN_FILES 8192
 
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_SANITIZED 1
@@ -59,6 +62,7 @@ enum rule_kind {
 	RULE_ANY,
 	RULE_DIRFD,   /* the first is a descriptor, not the working directory */
 	RULE_DIRFD1,  /* the second is (symlinkat) */
+	RULE_READ_AT, /* openat: RULE_DIRFD, and nothing that could write or make a file */
 	RULE_DIRFD2,  /* the first and the third are (linkat) */
 	RULE_NO_EXEC, /* mmap, mprotect: without PROT_EXEC in the third */
 	RULE_READ,    /* openat: EACCES for what could write or make a file */
@@ -171,6 +175,27 @@ static const struct rule fetch_rules[] = {
 	{ SYS_pwrite64, RULE_ANY },
 };
 
+/*
+ * pack reads folders by descriptor and writes what was opened for it. The xattrs of links and devices, which cannot be
+ * opened, are read by name in the working directory, which is one of the folder's (the root is the folder). capset can
+ * only give up more.
+ */
+static const struct rule pack_rules[] = {
+	COMMON_RULES,
+	{ SYS_getdents64, RULE_ANY },
+	{ SYS_fcntl, RULE_ANY },
+	{ SYS_openat, RULE_READ_AT },
+	{ SYS_newfstatat, RULE_DIRFD },
+	{ SYS_readlinkat, RULE_DIRFD },
+	{ SYS_fchdir, RULE_ANY },
+	{ SYS_llistxattr, RULE_ANY },
+	{ SYS_lgetxattr, RULE_ANY },
+	{ SYS_flistxattr, RULE_ANY },
+	{ SYS_fgetxattr, RULE_ANY },
+	{ SYS_capget, RULE_ANY },
+	{ SYS_capset, RULE_ANY },
+};
+
 #define PROGRAM_MAX 256
 struct program {
 	struct sock_filter v[PROGRAM_MAX];
@@ -263,6 +288,13 @@ static void add_rule(struct program *p, const struct rule *rule)
 		break;
 	case RULE_DIRFD1:
 		add_need_descriptor(p, 1);
+		break;
+	case RULE_READ_AT:
+		add_need_descriptor(p, 0);
+		add_load_arg(p, 2);
+		add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
+						    O_ACCMODE | O_CREAT | O_TRUNC, 0, 1));
+		add_return(p, SECCOMP_RET_KILL_PROCESS);
 		break;
 	case RULE_NO_EXEC:
 		add_load_arg(p, 2);
@@ -442,10 +474,10 @@ int sandbox_enter_fetch(struct err *e)
 	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_FSETID) | \
 	 CAP(CAP_MKNOD) | CAP(CAP_SETFCAP))
 
-static int keep_unpack_caps(struct err *e)
+static int keep_caps(uint64_t caps, struct err *e)
 {
-	const struct caps_sets sets = { .effective = UNPACK_CAPS, .permitted = UNPACK_CAPS };
-	int r = caps_drop_bounding(UNPACK_CAPS);
+	const struct caps_sets sets = { .effective = caps, .permitted = caps };
+	int r = caps_drop_bounding(caps);
 
 	if (r == 0)
 		r = caps_set_ambient(0);
@@ -459,14 +491,30 @@ static int keep_unpack_caps(struct err *e)
  * of the host's disk would be a way out. That mount lives as long as the descriptor, which is never closed. Where
  * the kernel has no such mounts, or a user namespace makes device nodes impossible, it is the folder itself.
  */
-static int clone_root(int root_fd)
+static int clone_root(int root_fd, uint64_t more)
 {
-	const struct k_mount_attr attr = { .set = K_ATTR_NODEV | K_ATTR_NOSUID | K_ATTR_NOEXEC };
+	const struct k_mount_attr attr = {
+		.set = K_ATTR_NODEV | K_ATTR_NOSUID | K_ATTR_NOEXEC | more,
+		.clr = more & K_ATTR_ATIME_MASK ? K_ATTR_ATIME_MASK : 0
+	};
 	AUTO_FD fd = k_open_tree(root_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0 || k_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
 		return root_fd;
 	return TAKE_FD(fd);
+}
+
+static int become_root(int root_fd, int clone, struct err *e)
+{
+	int root;
+
+	if (fchdir(clone) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(e, -errno, "worker: make the layer's folder the root");
+	/* A way around the clone. */
+	if (clone != root_fd)
+		close(root_fd);
+	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? err_sys(e, -errno, "worker: open the layer's folder") : root;
 }
 
 int sandbox_enter_unpack(int root_fd, struct err *e)
@@ -476,22 +524,76 @@ int sandbox_enter_unpack(int root_fd, struct err *e)
 
 	if (r < 0)
 		return r;
-	clone = clone_root(root_fd);
-	if (fchdir(clone) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		return err_sys(e, -errno, "worker: make the layer's folder the root");
-	/* A way around the clone. */
-	if (clone != root_fd)
-		close(root_fd);
-	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clone = clone_root(root_fd, 0);
+	root = become_root(root_fd, clone, e);
 	if (root < 0)
-		return err_sys(e, -errno, "worker: open the layer's folder");
+		return root;
 	/* Names come with their own modes. */
 	umask(0);
 	setgroups(0, NULL);
-	r = keep_unpack_caps(e);
+	r = keep_caps(UNPACK_CAPS, e);
 	if (r == 0)
 		r = no_new_privs(e);
 	if (r == 0)
 		r = load_filter(unpack_rules, ARRAY_LEN(unpack_rules), e);
 	return r < 0 ? r : TAKE_FD(root);
+}
+
+#define PACK_CAPS CAP(CAP_DAC_READ_SEARCH)
+
+/* A descriptor that the role goes on with, of a folder's clone; that of a file as it is. */
+static int clone_base(int base_fd)
+{
+	AUTO_FD fd = -EBADF;
+	int clone = clone_root(base_fd, K_ATTR_RDONLY | K_ATTR_NOATIME);
+
+	if (clone == base_fd)
+		return base_fd;
+	fd = openat(clone, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(base_fd);
+	return TAKE_FD(fd);
+}
+
+/* Only the owner's namespace has CAP_SYS_ADMIN to keep: elsewhere trusted.* cannot be read, nor was it written. */
+static uint64_t scan_caps(void)
+{
+	struct caps_sets sets;
+
+	return caps_get(&sets) < 0 ? PACK_CAPS : (PACK_CAPS | CAP(CAP_SYS_ADMIN)) & sets.permitted;
+}
+
+int sandbox_enter_pack(int root_fd, int *base_fd, struct err *e)
+{
+	AUTO_FD root = -EBADF;
+	int r = set_limits(PACK_MEMORY, PACK_OPEN_FILES, e);
+
+	if (r == 0 && *base_fd >= 0) {
+		r = clone_base(*base_fd);
+		if (r < 0)
+			return err_sys(e, r, "worker: open the folder below");
+		*base_fd = r;
+	}
+	if (r < 0)
+		return r;
+	root = become_root(root_fd, clone_root(root_fd, K_ATTR_RDONLY | K_ATTR_NOATIME), e);
+	if (root < 0)
+		return root;
+	signal(SIGPIPE, SIG_IGN);
+	setgroups(0, NULL);
+	r = keep_caps(scan_caps(), e);
+	if (r == 0)
+		r = no_new_privs(e);
+	if (r == 0)
+		r = load_filter(pack_rules, ARRAY_LEN(pack_rules), e);
+	return r < 0 ? r : TAKE_FD(root);
+}
+
+int sandbox_pack_scanned(struct err *e)
+{
+	const uint64_t caps = scan_caps() & PACK_CAPS;
+	int r = caps_set(&(struct caps_sets){ .effective = caps, .permitted = caps });
+
+	return r < 0 ? err_sys(e, r, "worker: give up capabilities") : 0;
 }

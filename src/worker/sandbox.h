@@ -25,3 +25,11 @@ int sandbox_enter_fetch(struct err *e);
  * path is relative to a descriptor below it, and calls relative to the working directory end the process. Device nodes can be made there, but not opened.
  */
 int sandbox_enter_unpack(int root_fd, struct err *e);
+/*
+ * As sandbox_enter_unpack, but the folder can only be read: no file opens for writing, nothing is made, removed or changed.
+ * `*base_fd` is a folder beside it (or a file, or negative) and is replaced by a read-only clone. CAP_SYS_ADMIN stays
+ * until sandbox_pack_scanned, because the kernel shows trusted.* xattrs, an overlay's marks among them, to nobody else;
+ * before that call no file's content is read.
+ */
+int sandbox_enter_pack(int root_fd, int *base_fd, struct err *e);
+int sandbox_pack_scanned(struct err *e);
