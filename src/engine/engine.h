@@ -162,6 +162,25 @@ int engine_container_wait(struct engine *en, const char *id, int64_t *ret_status
 /* -EBUSY: "cannot remove container …: container is running: stop the container before removing or force remove". */
 int engine_container_remove(struct engine *en, const char *id, bool force, struct err *e);
 
+/* ---- containers as images and archives ---- */
+struct engine_commit_options {
+	const char *name; /* NULL: an image without a name */
+	const char *author, *message;
+	char *const *changes; /* Dockerfile instructions; may be NULL */
+	int compression;      /* enum layer_compression */
+	bool no_pause;	      /* a running container goes on meanwhile */
+};
+/* A new image of the container's changes and settings; `ret_id` is in the arena. */
+int engine_container_commit(struct engine *en, const char *what,
+			    const struct engine_commit_options *o, struct arena *a,
+			    const char **ret_id, struct err *e);
+/* Calls `changed` for what the container has changed: 'A'dded, 'C'hanged, 'D'eleted, in the order of the paths. */
+int engine_container_diff(struct engine *en, const char *what,
+			  int (*changed)(void *data, char kind, const char *path), void *data,
+			  struct err *e);
+/* The container's whole root as a tar stream. */
+int engine_container_export(struct engine *en, const char *what, int fd, struct err *e);
+
 /* ---- exec ---- */
 struct engine_exec_options {
 	char *const *command;

@@ -14,7 +14,7 @@
 #define MESSAGE_SECONDS 30
 /* After its last message a worker has nothing left to do. */
 #define END_MS 2000
-#define FDS_MAX 4
+#define FDS_MAX 6
 
 /* Beside the running program, in the libexec folder beside it, or in the installed one. */
 static int find_program(const char *name, char **ret, struct err *e)

@@ -29,7 +29,7 @@ struct image_loaded {
 };
 /*
  * Reads an OCI archive or a docker archive (told apart by content; gzip'ed or zstd'ed whole archives are fine)
- * from `fd` (file, pipe), stores and unpacks every image for the platform, and returns when all is durable.
+ * from `fd` (file, pipe; or a folder that is an unpacked one), stores and unpacks every image for the platform, and returns when all is durable.
  * Nothing is visible of an image that failed. Errors name the archive's entry.
  */
 int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,

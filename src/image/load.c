@@ -1,6 +1,7 @@
 /* An archive into the store: one worker reads it, this side keeps what it says honest. */
-#include "image/priv.h"
+#include "image/forms/priv.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 
@@ -144,7 +145,7 @@ static int wait_message(struct load *l, struct err *e)
 	}
 }
 
-static int read_archive(struct load *l, int fd, struct err *e)
+static int parse_archive(struct load *l, int fd, struct err *e)
 {
 	const struct spawn_fd fds[] = { { fd, 0 } };
 	char buf[PLATFORM_TEXT_MAX];
@@ -168,6 +169,57 @@ static int read_archive(struct load *l, int fd, struct err *e)
 	l->ingest = NULL;
 	worker_stop(&l->worker);
 	return r;
+}
+
+/* A folder that is no layout need not be read to its end to know. */
+static int check_folder(int fd, struct err *e)
+{
+	if (faccessat(fd, "index.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    faccessat(fd, "manifest.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return err_set(
+		e, -EBADMSG,
+		"this is not an image folder: it has neither 'index.json' (OCI) nor 'manifest.json' (docker)");
+}
+
+/* A folder goes through the pack role to the parse role as the archive that it could have been. */
+static int read_folder(struct load *l, int fd, struct err *e)
+{
+	struct pack_job j = { .setup = { .kind = PACK_TREE, .has_archive = true },
+			      .folder = fd,
+			      .is_patient = true };
+	struct worker w = { .control = -EBADF };
+	struct err why = ERR_INIT;
+	struct packed packed;
+	int pipe[2], r = check_folder(fd, e), q;
+
+	if (r < 0)
+		return r;
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return err_sys(e, -errno, "make a pipe");
+	j.archive = pipe[1];
+	r = pack_start(&j, &w, e);
+	close(pipe[1]);
+	if (r == 0)
+		r = parse_archive(l, pipe[0], e);
+	close(pipe[0]);
+	q = w.control >= 0 ? pack_finish(&j, &w, &packed, &why) : r;
+	worker_stop(&w);
+	/* The first to fail says why: the reader's end breaks the writer's pipe, the writer's cuts the archive off. */
+	if (q < 0 && q != -EPIPE && why.errnum) {
+		if (e)
+			*e = why;
+		return q;
+	}
+	return r;
+}
+
+static int read_archive(struct load *l, int fd, struct err *e)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? read_folder(l, fd, e)
+							  : parse_archive(l, fd, e);
 }
 
 /* ---- the result ---- */
