@@ -10,6 +10,15 @@ static const struct cli_member image_members[] = {
 	{ "prune", &cli_image_prune },
 	{ "check", &cli_image_check },
 	{ "verify", &cli_image_verify },
+	{ "ls", &cli_images },
+	{ "pull", &cli_pull },
+	{ "load", &cli_load },
+	{ "rm", &cli_rmi },
+	{ "tag", &cli_tag },
+	{ "history", &cli_history },
+	{ "save", &cli_save },
+	{ "import", &cli_import },
+	{ "resolve", &cli_image_resolve },
 	{ NULL, NULL },
 };
 

@@ -182,7 +182,7 @@ struct load_options {
 
 static const struct opt load_rows[] = {
 	{ "input", 'i', OPT_STR, 0, offsetof(struct load_options, input), "string",
-	  "Read from tar archive file, instead of STDIN", NULL },
+	  "Read from tar archive file or OCI layout folder, instead of STDIN", NULL },
 	{ "platform", 0, OPT_STR, 0, offsetof(struct load_options, platform), "string",
 	  "Load only the given platform: os/arch[/variant]", NULL },
 	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct load_options, is_quiet), NULL,

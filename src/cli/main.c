@@ -162,11 +162,10 @@ static void print_help(void)
 
 /* What people will type because docker has it, and we do not yet. */
 static const char *const known_missing[] = {
-	"attach",   "build",   "builder", "buildx", "commit", "compose", "container",
-	"context",  "cp",      "diff",	  "events", "export", "history", "import",
-	"manifest", "network", "pause",	  "plugin", "port",   "pull",	 "push",
-	"rename",   "restart", "save",	  "search", "stats",  "swarm",	 "tag",
-	"top",	    "unpause", "update",  "volume", "ctr",
+	"attach", "build",   "builder",	 "buildx",  "compose", "container", "context",
+	"cp",	  "events",  "manifest", "network", "pause",   "plugin",    "port",
+	"pull",	  "push",    "rename",	 "restart", "search",  "stats",	    "swarm",
+	"top",	  "unpause", "update",	 "volume",  "ctr",
 };
 
 static int no_such_command(const char *name)

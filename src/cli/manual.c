@@ -177,7 +177,7 @@ static const struct manual manuals[] = {
 	{ "load",
 	  PARAGRAPHS(
 		  "Reads an archive from a file or from standard input, and keeps its images. The archive is an OCI "
-		  "layout or what docker save writes, as a tar file, plain or compressed.",
+		  "layout or what docker save writes, as a tar file, plain or compressed; a layout may be a folder too.",
 		  "An archive is hostile until shown otherwise. It is read by a process without privileges and "
 		  "unpacked by one whose root is the folder of the layer."),
 	  exits_plain,
@@ -200,6 +200,68 @@ static const struct manual manuals[] = {
 		  "Forgets the credentials of a registry, Docker Hub if none is named: in docker's config.json and in "
 		  "the credential helper that it names."),
 	  exits_plain, NULL, "login" },
+	{ "tag",
+	  PARAGRAPHS(
+		  "Gives an image another name. The image is given by a name or an id; a name that stood for another "
+		  "image is taken from that."),
+	  exits_plain, ITEMS({ "corten tag debian:12 host.example/base:1", "A second name" }),
+	  "images rmi save" },
+	{ "history",
+	  PARAGRAPHS(
+		  "Lists how an image was made, the newest step first, by what its config says. The size is that of the "
+		  "step's layer as it is stored; a step without one has 0B.",
+		  "A template names columns as {{.ID}}, {{.CreatedSince}}, {{.CreatedAt}}, {{.CreatedBy}}, {{.Size}} and "
+		  "{{.Comment}}."),
+	  exits_plain, ITEMS({ "corten history --no-trunc debian:12", "Every step in full" }),
+	  "images inspect" },
+	{ "save",
+	  PARAGRAPHS(
+		  "Writes images with all their layers as one tar archive to standard output or to a file. The archive "
+		  "is an OCI layout and has the manifest.json of docker too, so that docker, podman, skopeo and "
+		  "corten-load(1) read it. Manifests are written as they are stored: the digest stays.",
+		  "An image that is given by name keeps that name in the archive; one that is given by id has none. A "
+		  "file is whole or not there. With SOURCE_DATE_EPOCH in the environment the entries bear that time."),
+	  exits_plain,
+	  ITEMS({ "corten save debian:12 | docker load", "To docker" },
+		{ "corten save -o both.tar web:1 db:1", "Two images in one file" }),
+	  "export images load" },
+	{ "import",
+	  PARAGRAPHS(
+		  "Makes an image of one layer from a tar archive of a root filesystem, plain or compressed by gzip or "
+		  "zstd, which is a file or, for -, standard input. Prints the id of the image.",
+		  "A change is an instruction of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, "
+		  "ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR."),
+	  exits_plain,
+	  ITEMS({ "corten import -c 'CMD [\"sh\"]' root.tar tools:1", "From a file" },
+		{ "corten export web | corten import - web:flat", "A container, flattened" }),
+	  "commit export load" },
+	{ "commit",
+	  PARAGRAPHS(
+		  "Makes a new image: that of the container with a layer of what the container has changed, and the "
+		  "settings of the container with the changes that are asked for. Prints the id of the image.",
+		  "A running container is paused meanwhile, unless --no-pause or --pause=false is given. Files that were "
+		  "made only to mount upon are left out, and so are sockets. With SOURCE_DATE_EPOCH in the environment "
+		  "no time is later than that, and the same container gives the same image.",
+		  "A change is an instruction of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, "
+		  "ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR."),
+	  exits_plain,
+	  ITEMS({ "corten commit web web:2", "A new image" },
+		{ "corten commit -c 'CMD [\"serve\"]' -m 'with data' web web:2",
+		  "With another command" }),
+	  "diff export import" },
+	{ "diff",
+	  PARAGRAPHS(
+		  "Lists what a container has changed in its root filesystem, one path a line: A for what is new, C for "
+		  "what was changed, D for what was deleted. Files that were made only to mount upon do not count."),
+	  exits_plain, ITEMS({ "corten diff web", "What the service wrote" }), "commit export" },
+	{ "export",
+	  PARAGRAPHS(
+		  "Writes the whole root filesystem of a container as a plain tar archive to standard output or to a "
+		  "file: what its image has and what it changed, without volumes."),
+	  exits_plain,
+	  ITEMS({ "corten export web | tar -tv", "A look" },
+		{ "corten export -o web.tar web", "To a file" }),
+	  "commit diff import save" },
 	{ "start",
 	  PARAGRAPHS(
 		  "Starts containers that were created or have ended. With -a or -i corten stays in the foreground, "
