@@ -57,11 +57,13 @@ static int write_pages(int out, const struct doc_program *p, struct err *e)
 	for (size_t i = 0; r == 0 && i < p->commands_n; i++) {
 		const struct doc_command *c = &p->commands[i];
 
+		if (!doc_has_page(c))
+			continue;
 		r = output_begin(&o, e);
 		if (r < 0)
 			break;
 		man_command(o.f, p, c);
-		snprintf(name, sizeof(name), "corten-%s.1", c->name);
+		snprintf(name, sizeof(name), "corten-%s.1", c->page);
 		r = output_end(&o, dir, name, e);
 	}
 	return r;

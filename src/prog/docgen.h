@@ -10,8 +10,15 @@
 #include "cli/cli.h"
 #include "cli/manual.h"
 
+/*
+ * A command, a group, or a member of a group ("image pull"), which comes right behind its group. A member that stands alone too
+ * (`page` is then another's) has completions of its own and shares the page.
+ */
 struct doc_command {
 	const char *name, *usage, *summary;
+	const char *page; /* "image-unpack": of corten-image-unpack(1) */
+	size_t members;	  /* of a group: how many follow */
+	bool is_member;
 	const struct opt *rows; /* ends with OPT_END; never NULL */
 	unsigned int parse_flags;
 	const struct manual *manual; /* NULL: none */
@@ -22,7 +29,7 @@ struct doc_program {
 	int section;
 	const struct opt *rows;
 	const struct manual *manual;
-	struct doc_command *commands;
+	struct doc_command *commands; /* groups and their members too */
 	size_t commands_n;
 };
 
@@ -30,6 +37,11 @@ struct doc_program {
 /* What the programs are, in the arena. `corten` from its tables, its global options and the runtime from their help. */
 int doc_collect_corten(struct arena *a, struct doc_program *ret, struct err *e);
 int doc_collect_runtime(struct arena *a, struct doc_program *ret, struct err *e);
+
+/* Whether the command has a page of its own. */
+bool doc_has_page(const struct doc_command *c);
+/* The last word of its name. */
+const char *doc_last_word(const struct doc_command *c);
 
 /* True for rows that a reader sees: not hidden, not unsupported. */
 bool doc_is_shown(const struct opt *o);

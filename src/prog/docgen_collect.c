@@ -96,34 +96,100 @@ static const struct opt *global_options(struct arena *a)
 	return parse_help(p, a);
 }
 
-int doc_collect_corten(struct arena *a, struct doc_program *ret, struct err *e)
+bool doc_has_page(const struct doc_command *c)
+{
+	size_t i = 0;
+
+	if (!c->is_member)
+		return true;
+	/* "image unpack" of "image-unpack", not "image pull" of "pull". */
+	while (c->name[i] && (c->name[i] == c->page[i] || (c->name[i] == ' ' && c->page[i] == '-')))
+		i++;
+	return !c->name[i] && !c->page[i];
+}
+
+const char *doc_last_word(const struct doc_command *c)
+{
+	const char *space = strrchr(c->name, ' ');
+
+	return space ? space + 1 : c->name;
+}
+
+/* The page's name: blanks are dashes there. */
+static const char *page_of(const char *name, struct arena *a)
+{
+	char *page = arena_strdup(a, name);
+
+	for (char *p = page; p && *p; p++)
+		*p = *p == ' ' ? '-' : *p;
+	return page ? page : name;
+}
+
+static struct doc_command *add_command(struct doc_program *p, const struct cli_command *c,
+				       const char *name, struct arena *a)
+{
+	struct doc_command *d = &p->commands[p->commands_n++];
+
+	*d = (struct doc_command){
+		.name = name,
+		.usage = c->usage,
+		.summary = c->summary,
+		.page = page_of(c->name, a),
+		.rows = c->rows ? c->rows : none,
+		.parse_flags = c->parse_flags,
+		.manual = manual_find(c->name),
+	};
+	return d;
+}
+
+static size_t count_members(const struct cli_command *c)
 {
 	size_t n = 0;
 
-	while (cli_commands[n])
+	while (c->members && c->members[n].name)
 		n++;
+	return n;
+}
+
+static int add_group(struct doc_program *p, const struct cli_command *c, struct arena *a)
+{
+	struct doc_command *group = add_command(p, c, c->name, a);
+
+	for (size_t i = 0; i < count_members(c); i++) {
+		const struct cli_member *m = &c->members[i];
+		const char *name = arena_printf(a, "%s %s", c->name, m->name);
+
+		if (!name)
+			return -ENOMEM;
+		if (m->command->is_hidden)
+			continue;
+		add_command(p, m->command, name, a)->is_member = true;
+		group->members++;
+	}
+	return 0;
+}
+
+int doc_collect_corten(struct arena *a, struct doc_program *ret, struct err *e)
+{
+	size_t n = 0, all = 0;
+	int r = 0;
+
+	while (cli_commands[n])
+		all += 1 + count_members(cli_commands[n++]);
 	*ret = (struct doc_program){
 		.name = "corten",
 		.summary = "containers without a daemon",
 		.section = 1,
 		.rows = global_options(a),
 		.manual = manual_find(""),
-		.commands = arena_calloc(a, n, sizeof(*ret->commands)),
+		.commands = arena_calloc(a, all, sizeof(*ret->commands)),
 	};
 	if (!ret->rows || !ret->commands)
 		return err_set(e, -EINVAL, "the help of corten shows no global options");
-	for (size_t i = 0; i < n; i++) {
-		const struct cli_command *c = cli_commands[i];
-
-		if (c->is_hidden)
-			continue;
-		ret->commands[ret->commands_n++] = (struct doc_command){
-			c->name,	c->usage,
-			c->summary,	c->rows ? c->rows : none,
-			c->parse_flags, manual_find(c->name),
-		};
-	}
-	return 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!cli_commands[i]->is_hidden)
+			r = add_group(ret, cli_commands[i], a);
+	return r < 0 ? err_set(e, r, "out of memory") : 0;
 }
 
 int doc_collect_runtime(struct arena *a, struct doc_program *ret, struct err *e)
@@ -162,6 +228,7 @@ int doc_collect_runtime(struct arena *a, struct doc_program *ret, struct err *e)
 		rows = parse_help(help, a);
 		ret->commands[ret->commands_n++] = (struct doc_command){
 			.name = c->name,
+			.page = c->name,
 			.usage = c->args,
 			.summary = help ? c->help
 					: arena_printf(a, "%s (not supported yet)", c->help),

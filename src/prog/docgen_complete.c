@@ -106,9 +106,9 @@ static void put_values(FILE *f, const char *command, const struct opt *rows)
 
 		if (!doc_is_shown(o) || !doc_takes_value(o) || kind == DOC_VALUE_ANY)
 			continue;
-		fprintf(f, "\t%s:--%s", command, o->name);
+		fprintf(f, "\t'%s':--%s", command, o->name);
 		if (o->letter)
-			fprintf(f, " | %s:-%c", command, o->letter);
+			fprintf(f, " | '%s':-%c", command, o->letter);
 		if (kind == DOC_VALUE_WORDS)
 			fprintf(f, ") compgen -W '%s' -- \"$3\" ;;\n", words);
 		else
@@ -130,8 +130,22 @@ static void put_operands(FILE *f, const struct doc_program *p)
 		enum doc_operand kind = doc_operand_kind(&p->commands[i], &is_many);
 
 		if (kind != DOC_OPERAND_NONE)
-			fprintf(f, "\t%s:%s) %s ;;\n", p->commands[i].name, is_many ? "*" : "0",
+			fprintf(f, "\t'%s':%s) %s ;;\n", p->commands[i].name, is_many ? "*" : "0",
 				lists[kind]);
+	}
+}
+
+static void put_member_words(FILE *f, const struct doc_program *p)
+{
+	for (size_t i = 0; i < p->commands_n; i++) {
+		const struct doc_command *c = &p->commands[i];
+
+		if (c->members == 0)
+			continue;
+		fprintf(f, "\t%s) echo '", c->name);
+		for (size_t k = 1; k <= c->members; k++)
+			fprintf(f, "%s%s", k > 1 ? " " : "", doc_last_word(&c[k]));
+		fputs("' ;;\n", f);
 	}
 }
 
@@ -165,6 +179,8 @@ static const char bash_tail[] =
 	"\t\t\t_corten_has_value \"$command\" \"$word\" && ((i++))\n"
 	"\t\telif [[ -z $command ]]; then\n"
 	"\t\t\tcommand=$word\n"
+	"\t\telif [[ $n -eq 0 && -n $(_corten_members \"$command\") ]]; then\n"
+	"\t\t\tcommand+=\" $word\"\n"
 	"\t\telse\n"
 	"\t\t\t((n++))\n"
 	"\t\tfi\n"
@@ -179,6 +195,8 @@ static const char bash_tail[] =
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(_corten_options \"$command\" | tr -d =)\" -- \"$cur\")\n"
 	"\telif [[ -z $command ]]; then\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$_corten_commands\" -- \"$cur\")\n"
+	"\telif [[ -n $(_corten_members \"$command\") ]]; then\n"
+	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(_corten_members \"$command\")\" -- \"$cur\")\n"
 	"\telse\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(_corten_operands \"$command\" \"$n\")\" -- \"$cur\")\n"
 	"\tfi\n"
@@ -194,14 +212,18 @@ void complete_bash(FILE *f, const struct doc_program *p)
 	fputs(bash_head, f);
 	fputs("_corten_commands='", f);
 	for (size_t i = 0; i < p->commands_n; i++)
-		fprintf(f, "%s%s", i ? " " : "", p->commands[i].name);
-	fputs("'\n\n# The options of command $1, of corten itself without; \"=\" behind those that have a value.\n"
+		if (!p->commands[i].is_member)
+			fprintf(f, "%s%s", i ? " " : "", p->commands[i].name);
+	fputs("'\n\n# The commands of group $1; nothing when it is none.\n_corten_members() {\n\tcase $1 in\n",
+	      f);
+	put_member_words(f, p);
+	fputs("\tesac\n}\n\n# The options of command $1, of corten itself without; \"=\" behind those that have a value.\n"
 	      "_corten_options() {\n\tcase $1 in\n\t'') echo '",
 	      f);
 	put_options(f, p->rows);
 	fputs("' ;;\n", f);
 	for (size_t i = 0; i < p->commands_n; i++) {
-		fprintf(f, "\t%s) echo '", p->commands[i].name);
+		fprintf(f, "\t'%s') echo '", p->commands[i].name);
 		put_options(f, p->commands[i].rows);
 		fputs("' ;;\n", f);
 	}
@@ -210,7 +232,7 @@ void complete_bash(FILE *f, const struct doc_program *p)
 	      f);
 	for (size_t i = 0; i < p->commands_n; i++)
 		if (p->commands[i].parse_flags & OPT_STOP_AT_POSITIONAL)
-			fprintf(f, "\t%s) echo yes ;;\n", p->commands[i].name);
+			fprintf(f, "\t'%s') echo yes ;;\n", p->commands[i].name);
 	fputs("\tesac\n}\n\n# What the value of option $2 of command $1 may be, when it begins with $3.\n"
 	      "_corten_value() {\n\tcase $1:$2 in\n",
 	      f);

@@ -234,9 +234,23 @@ static void put_related(FILE *f, const struct doc_program *p, const struct manua
 	fputc('\n', f);
 }
 
+/* A group's commands, each with the page that it has. */
+static void put_members(FILE *f, const struct doc_program *p, const struct doc_command *c)
+{
+	if (c->members == 0)
+		return;
+	fputs(".Ss Commands\n.Bl -tag -width Ds\n", f);
+	for (size_t i = 1; i <= c->members; i++) {
+		fprintf(f, ".It Cm %s\n", doc_last_word(&c[i]));
+		put_sentence(f, c[i].summary);
+		fprintf(f, "See\n.Xr %s-%s %d .\n", p->name, c[i].page, p->section);
+	}
+	fputs(".El\n", f);
+}
+
 void man_command(FILE *f, const struct doc_program *p, const struct doc_command *c)
 {
-	AUTO_FREE char *name = str_printf("%s-%s", p->name, c->name);
+	AUTO_FREE char *name = str_printf("%s-%s", p->name, c->page);
 
 	begin_page(f, name ? name : c->name, p->section, c->summary);
 	fprintf(f, ".Sh SYNOPSIS\n.Nm \"%s %s\"\n", p->name, c->name);
@@ -246,6 +260,7 @@ void man_command(FILE *f, const struct doc_program *p, const struct doc_command 
 		put_paragraphs(f, c->manual);
 	else
 		put_sentence(f, c->summary);
+	put_members(f, p, c);
 	fputs(".Sh OPTIONS\n", f);
 	put_options(f, c->rows);
 	put_missing(f, c->rows);
@@ -265,7 +280,9 @@ void man_program(FILE *f, const struct doc_program *p)
 	put_paragraphs(f, p->manual);
 	fputs(".Ss Commands\n.Bl -tag -width Ds\n", f);
 	for (size_t i = 0; i < p->commands_n; i++) {
-		fprintf(f, ".It Xr %s-%s %d\n", p->name, p->commands[i].name, p->section);
+		if (!doc_has_page(&p->commands[i]))
+			continue;
+		fprintf(f, ".It Xr %s-%s %d\n", p->name, p->commands[i].page, p->section);
 		put_text(f, p->commands[i].summary);
 	}
 	fputs(".El\n.Sh OPTIONS\n", f);

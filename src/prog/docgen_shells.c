@@ -76,13 +76,33 @@ static void zsh_command(FILE *f, const struct doc_command *c)
 	bool is_many, stops = c->parse_flags & OPT_STOP_AT_POSITIONAL;
 	enum doc_operand kind = doc_operand_kind(c, &is_many);
 
-	fprintf(f, "\t%s)\n\t\t_arguments -s -S%s \\\n", c->name, stops ? " -A '-*'" : "");
+	fprintf(f, "\t%s)\n\t\t_arguments -s -S%s \\\n", doc_last_word(c), stops ? " -A '-*'" : "");
 	zsh_options(f, c->rows);
 	if (kind != DOC_OPERAND_NONE)
 		fprintf(f, "\t\t'%s:%s' \\\n", is_many ? "*" : "1", lists[kind]);
 	if (stops)
 		fputs("\t\t'*::: :_default' \\\n", f);
 	fputs("\t\t&& ret=0 ;;\n", f);
+}
+
+/* The word behind the group's name is a command, what follows is its. */
+static void zsh_group(FILE *f, const struct doc_command *c)
+{
+	fprintf(f,
+		"\t%s)\n\t\t_arguments -C -A '-*' '1: :->member' '*:: :->args' && ret=0\n\t\tif [[ $state == member ]]; "
+		"then\n\t\t\tlocal -a members=(\n",
+		c->name);
+	for (size_t i = 1; i <= c->members; i++) {
+		fprintf(f, "\t\t\t\t'%s:", doc_last_word(&c[i]));
+		zsh_text(f, c[i].summary);
+		fputs("'\n", f);
+	}
+	fputs("\t\t\t)\n\t\t\t_describe command members && ret=0\n\t\t\treturn ret\n\t\tfi\n"
+	      "\t\tcase $words[1] in\n",
+	      f);
+	for (size_t i = 1; i <= c->members; i++)
+		zsh_command(f, &c[i]);
+	fputs("\t\tesac ;;\n", f);
 }
 
 static const char zsh_head[] =
@@ -114,6 +134,8 @@ void complete_zsh(FILE *f, const struct doc_program *p)
 	fputs(zsh_head, f);
 	fputs("_corten_commands() {\n\tlocal -a commands=(\n", f);
 	for (size_t i = 0; i < p->commands_n; i++) {
+		if (p->commands[i].is_member)
+			continue;
 		fprintf(f, "\t\t'%s:", p->commands[i].name);
 		zsh_text(f, p->commands[i].summary);
 		fputs("'\n", f);
@@ -126,8 +148,12 @@ void complete_zsh(FILE *f, const struct doc_program *p)
 	fputs("\t\t'1: :_corten_commands' \\\n\t\t'*:: :->args' && ret=0\n"
 	      "\t[[ $state == args ]] || return ret\n\tcase $words[1] in\n",
 	      f);
-	for (size_t i = 0; i < p->commands_n; i++)
-		zsh_command(f, &p->commands[i]);
+	for (size_t i = 0; i < p->commands_n; i++) {
+		if (p->commands[i].members > 0)
+			zsh_group(f, &p->commands[i]);
+		else if (!p->commands[i].is_member)
+			zsh_command(f, &p->commands[i]);
+	}
 	fputs("\tesac\n\treturn ret\n}\n\n_corten \"$@\"\n", f);
 }
 
@@ -191,6 +217,22 @@ static const char fish_head[] =
 	"    end\n"
 	"end\n"
 	"\n"
+	"# Whether the line's command is the group $argv[1], and the word behind it one of the rest; alone: whether there is none yet.\n"
+	"function __corten_in\n"
+	"    set -l words (commandline -opc)\n"
+	"    set -e words[1]\n"
+	"    while set -q words[1]; and string match -q -- '-*' $words[1]\n"
+	"        contains -- $words[1] $__corten_with_value; and set -e words[1]\n"
+	"        set -e words[1]\n"
+	"    end\n"
+	"    set -q words[1]; and test $words[1] = $argv[1]; or return 1\n"
+	"    if not set -q argv[2]\n"
+	"        not set -q words[2]\n"
+	"    else\n"
+	"        set -q words[2]; and contains -- $words[2] $argv[2..-1]\n"
+	"    end\n"
+	"end\n"
+	"\n"
 	"complete -c corten -f\n";
 
 void complete_fish(FILE *f, const struct doc_program *p)
@@ -218,12 +260,17 @@ void complete_fish(FILE *f, const struct doc_program *p)
 		const struct doc_command *c = &p->commands[i];
 		bool is_many;
 		enum doc_operand kind = doc_operand_kind(c, &is_many);
+		const char *is_behind = c->is_member ? "__corten_in" : "__corten_is";
 		char condition[64];
 
-		fprintf(f, "complete -c corten -n __corten_is -a %s -d '", c->name);
+		if (c->is_member)
+			fprintf(f, "complete -c corten -n '__corten_in %.*s' -a %s -d '",
+				(int)strcspn(c->name, " "), c->name, doc_last_word(c));
+		else
+			fprintf(f, "complete -c corten -n __corten_is -a %s -d '", c->name);
 		fish_text(f, c->summary);
 		fputs("'\n", f);
-		snprintf(condition, sizeof(condition), "__corten_is %s", c->name);
+		snprintf(condition, sizeof(condition), "%s %s", is_behind, c->name);
 		if (kind != DOC_OPERAND_NONE)
 			fprintf(f, "complete -c corten -n '%s' -a '%s'\n", condition, lists[kind]);
 		fish_options(f, condition, c->rows);

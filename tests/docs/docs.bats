@@ -13,6 +13,18 @@ commands() {
 	"$CORTEN" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
 
+# The groups among them, and the members of a group that stand nowhere else: "image unpack".
+groups() { sed -n '/^_corten_members()/,/^}/s/^\t\([a-z]*\)) .*/\1/p' "$DOCS/corten.bash"; }
+members() {
+	local group member
+	for group in $(groups); do
+		for member in $("$CORTEN" "$group" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+			"$CORTEN" "$group" "$member" --help | grep -q "^Usage:  corten $group $member" &&
+				echo "$group $member"
+		done
+	done
+}
+
 # The long options that the help of the arguments lists.
 options() {
 	"$CORTEN" "$@" --help | sed -n '/Options:/,$s/^ *\(-[a-zA-Z], \)\?--\([a-z-]*\).*/\2/p'
@@ -48,7 +60,37 @@ stub() {
 			{ echo "no text in src/cli/manual.c: $command"; false; }
 		grep -q "^.It Xr corten-$command 1\$" "$DOCS/man1/corten.1"
 	done
-	[ "$(find "$DOCS/man1" -name 'corten-*.1' | wc -l)" = "$(commands | wc -l)" ]
+	while read -r group member; do
+		page=$DOCS/man1/corten-$group-$member.1
+		[ -f "$page" ] || { echo "no page: $group $member"; false; }
+		[ "$(sed -n '/^.Sh DESCRIPTION/,/^.Sh OPTIONS/p' "$page" | wc -w)" -gt 12 ] ||
+			{ echo "no text in src/cli/manual.c: $group $member"; false; }
+		grep -q "^.It Xr corten-$group-$member 1\$" "$DOCS/man1/corten.1"
+		for option in $(options "$group" "$member"); do
+			grep -Eq "^\.It.* Fl -$option( |\$)" "$page" || { echo "$page lacks --$option"; false; }
+		done
+	done < <(members)
+	[ "$(find "$DOCS/man1" -name 'corten-*.1' | wc -l)" = "$({ commands; members; } | wc -l)" ]
+}
+
+@test "a group's page and completions have its members" {
+	stub
+	[ -n "$(groups)" ]
+	[ "$(members | wc -l)" -gt 1 ]
+	for group in $(groups); do
+		for member in $("$CORTEN" "$group" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+			grep -q "^.It Cm $member\$" "$DOCS/man1/corten-$group.1" || { echo "no $group $member"; false; }
+			[ "$(complete_line "corten $group $member" | grep -cx -e "$member")" = 1 ]
+			for option in $(options "$group" "$member"); do
+				complete_line "corten $group $member --$option" | grep -qx -e "--$option" ||
+					{ echo "corten $group $member: no --$option"; false; }
+			done
+			grep -q "'$member:" "$DOCS/_corten"
+			grep -q "__corten_in $group' -a $member " "$DOCS/corten.fish"
+		done
+	done
+	[ "$(complete_line 'corten image save deb')" = debian:12 ]
+	[ "$(complete_line 'corten --root /x image unp')" = unpack ]
 }
 
 @test "every option of the help stands in the page" {
