@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "engine/priv.h"
 #include "engine/user.h"
+#include "image/forms/forms.h"
 #include "sys/signame.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -354,4 +355,48 @@ int engine_container_create(struct engine *en, const struct engine_create_option
 	engine_knock(en);
 	*ret_id = c.row.id;
 	return 0;
+}
+
+/* ---- bundles ---- */
+
+/* As for a container with all defaults; an image without a command gets a shell, as umoci gives it. */
+static int build_bundle_spec(struct engine *en, const struct image_record *img, int rootfs,
+			     struct arena *a, struct strbuf *out, struct err *e)
+{
+	char *shell[] = { (char *)"sh", NULL };
+	struct engine_create_options o = { .command = img->entrypoint.n + img->cmd.n ? NULL : shell,
+					   .hostname = "corten",
+					   .stop_timeout_s = -1 };
+	struct oci_user *user;
+	struct doc d;
+	int r = build_doc(&o, img, "", &d, a, e);
+
+	if (r == 0)
+		r = user_resolve(d.user, &rootfs, 1, a, &user, e);
+	return r < 0 ? r : engine_spec_build(en, &o, &d, user, NULL, a, out, NULL, e);
+}
+
+int engine_bundle_unpack(struct engine *en, const char *image, const char *path, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	AUTO_STRBUF struct strbuf spec = { 0 };
+	struct creation c = { .o = &(struct engine_create_options){ .image = image } };
+	AUTO_FD bundle = -EBADF;
+	AUTO_FD rootfs = -EBADF;
+	int r = find_image(en, &c, &a, e);
+
+	if (r == 0)
+		r = image_bundle_unpack(en->store, en->ns, c.image, image, path, e);
+	if (r < 0)
+		return r;
+	bundle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rootfs = bundle < 0 ? -EBADF
+			    : openat(bundle, "rootfs",
+				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (rootfs < 0)
+		return err_sys(e, -errno, "bundle '%s'", path);
+	r = build_bundle_spec(en, c.image, rootfs, &a, &spec, e);
+	if (r == 0)
+		r = file_replace_at(bundle, "config.json", spec.p, spec.len, 0644, 0);
+	return r < 0 ? err_wrap(e, r, "config.json of bundle '%s'", path) : 0;
 }

@@ -181,6 +181,12 @@ int engine_container_diff(struct engine *en, const char *what,
 /* The container's whole root as a tar stream. */
 int engine_container_export(struct engine *en, const char *what, int fd, struct err *e);
 
+/*
+ * An OCI bundle of the image in the folder `path`, new or empty: rootfs/, config.json with a container's defaults, and what
+ * image_bundle_repack needs.
+ */
+int engine_bundle_unpack(struct engine *en, const char *image, const char *path, struct err *e);
+
 /* ---- exec ---- */
 struct engine_exec_options {
 	char *const *command;

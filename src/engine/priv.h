@@ -85,7 +85,8 @@ void engine_knock(struct engine *en);
 /* A made-up name "adjective_surname". */
 const char *engine_random_name(struct arena *a);
 
-/* The OCI spec of a new container. `caps` etc. come from the options; `id` gives the cgroup and hostname. */
+/* The OCI spec of a new container. `caps` etc. come from the options; `id` gives the cgroup and hostname; NULL: a
+ * bundle's, which belongs to no container of ours. */
 int engine_spec_build(struct engine *en, const struct engine_create_options *o, const struct doc *d,
 		      struct oci_user *user, const char *id, struct arena *a, struct strbuf *out,
 		      char ***warnings, struct err *e);

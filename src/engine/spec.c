@@ -157,7 +157,7 @@ static bool is_bound(const struct doc *d, const char *target)
 
 static void add_binds(struct builder *b, const char *task_dir)
 {
-	for (size_t i = 0; i < ARRAY_LEN(etc_files); i++) {
+	for (size_t i = 0; task_dir && i < ARRAY_LEN(etc_files); i++) {
 		const char *source = arena_printf(b->a, "%s/%s", task_dir, etc_files[i][0]);
 
 		if (!source)
@@ -434,8 +434,8 @@ static int fill_linux(struct builder *b, const struct json_strs *caps, struct er
 	if (!l)
 		return 0;
 	b->spec->linux_ = l;
-	l->cgroups_path = arena_printf(b->a, "/corten/%s", b->id);
-	if (!l->cgroups_path)
+	l->cgroups_path = b->id ? arena_printf(b->a, "/corten/%s", b->id) : NULL;
+	if (b->id && !l->cgroups_path)
 		b->is_out = true;
 	fill_namespaces(b, l);
 	fill_resources(b, l);
@@ -452,7 +452,7 @@ int engine_spec_build(struct engine *en, const struct engine_create_options *o, 
 	struct oci_spec spec = { .oci_version = "1.3.0" };
 	struct builder b = { .o = o, .d = d, .id = id, .a = a, .spec = &spec };
 	struct json_strs caps = { 0 };
-	const char *task_dir = arena_printf(a, "%s/tasks/%s/%s", en->state, en->ns, id);
+	const char *task_dir = id ? arena_printf(a, "%s/tasks/%s/%s", en->state, en->ns, id) : NULL;
 	int r = check_resources(d, e);
 
 	if (r < 0)
@@ -460,8 +460,8 @@ int engine_spec_build(struct engine *en, const struct engine_create_options *o, 
 	spec.mounts.v = take(&b, ARRAY_LEN(default_mounts) + ARRAY_LEN(etc_files) + d->binds.n,
 			     sizeof(*spec.mounts.v));
 	spec.root = take(&b, 1, sizeof(*spec.root));
-	if (b.is_out || !task_dir)
-		return err_sys(e, -ENOMEM, "container '%s'", id);
+	if (b.is_out || (id && !task_dir))
+		return err_sys(e, -ENOMEM, "spec");
 	*spec.root = (struct oci_root){ .path = "rootfs", .readonly = d->is_readonly };
 	if (!streq_null(d->network, "host") || o->hostname)
 		spec.hostname = d->hostname;
@@ -476,6 +476,6 @@ int engine_spec_build(struct engine *en, const struct engine_create_options *o, 
 		return r;
 	json_write(&oci_spec_table, &spec, 0, out);
 	if (b.is_out || strbuf_ok(out) < 0)
-		return err_sys(e, -ENOMEM, "container '%s'", id);
+		return err_sys(e, -ENOMEM, "spec");
 	return 0;
 }

@@ -545,8 +545,12 @@ int sandbox_enter_unpack(int root_fd, struct err *e)
 static int clone_base(int base_fd)
 {
 	AUTO_FD fd = -EBADF;
-	int clone = clone_root(base_fd, K_ATTR_RDONLY | K_ATTR_NOATIME);
+	struct stat st;
+	int clone;
 
+	if (fstat(base_fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return base_fd;
+	clone = clone_root(base_fd, K_ATTR_RDONLY | K_ATTR_NOATIME);
 	if (clone == base_fd)
 		return base_fd;
 	fd = openat(clone, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -60,12 +60,11 @@ int image_save(struct store *s, const char *ns, char *const *images, int fd, str
 
 /* ---- bundles ---- */
 /*
- * Makes the folder `path` with rootfs/, config.json (`config`, or none) and what image_repack needs: corten.json and
- * rootfs.mtree. -EEXIST when it is there and not empty.
+ * Makes the folder `path` with rootfs/ and what image_bundle_repack needs: corten.json and rootfs.mtree. -EEXIST when it is
+ * there and not empty.
  */
 int image_bundle_unpack(struct store *s, const char *ns, const struct image_record *rec,
-			const char *name, const char *path, const char *config, size_t config_len,
-			struct err *e);
+			const char *name, const char *path, struct err *e);
 /* A new image: what the bundle was unpacked from, and a layer of what changed since. */
 int image_bundle_repack(struct store *s, const char *ns, const char *path,
 			const struct image_new_options *o, struct arena *a, const char **ret_id,
