@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/image/filter.h"
 #include "codec/ref.h"
 #include "image/image.h"
 
@@ -14,6 +15,7 @@
 struct images_options {
 	bool is_all, is_quiet, is_full, has_digests;
 	const char *format;
+	char **filters;
 };
 
 static const struct opt images_rows[] = {
@@ -21,7 +23,8 @@ static const struct opt images_rows[] = {
 	  "Show all images", NULL },
 	{ "digests", 0, OPT_BOOL, 0, offsetof(struct images_options, has_digests), NULL,
 	  "Show digests", NULL },
-	{ "filter", 'f', OPT_UNSUPPORTED_ARG, 0, 0, NULL, NULL, NULL },
+	{ "filter", 'f', OPT_STRV, 0, offsetof(struct images_options, filters), "filter",
+	  "Filter output based on conditions provided", NULL },
 	{ "format", 0, OPT_STR, 0, offsetof(struct images_options, format), "string",
 	  "Format output: table, json, 'table TEMPLATE' or 'TEMPLATE'", NULL },
 	{ "no-trunc", 0, OPT_BOOL, 0, offsetof(struct images_options, is_full), NULL,
@@ -84,16 +87,23 @@ static int list(struct cli *c, const struct images_options *o, const char *wante
 {
 	AUTO_ARENA struct arena a = { 0 };
 	struct image_listed *v;
+	struct image_filter filter = { .store = engine_store(c->engine),
+				       .ns = engine_ns(c->engine),
+				       .specs = o->filters };
 	struct ref want, have;
 	size_t n;
 	int r = wanted ? ref_parse(wanted, &want, e) : 0;
 
+	if (r == 0)
+		r = image_filter_open(&filter, e);
 	if (r == 0)
 		r = image_list(engine_store(c->engine), engine_ns(c->engine), &a, &v, &n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (wanted && (!v[i].name || ref_parse(v[i].name, &have, NULL) < 0 ||
 			       !streq(have.path, want.path) || !streq(have.host, want.host) ||
 			       (strchr(wanted, ':') && !streq(have.tag, want.tag))))
+			continue;
+		if (!image_filter_fits(&filter, &v[i]))
 			continue;
 		if (o->is_quiet)
 			puts(short_id(v[i].id, o->is_full, &a));
@@ -110,29 +120,34 @@ static int images_main(struct cli *c, const struct cli_command *cmd, int argc, c
 	struct images_options o = { 0 };
 	struct err e = ERR_INIT;
 	struct table *t = NULL;
-	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
+	int code, first = cli_parse(cmd, argc, argv, &o, &code), r = 0;
 
-	if (first < 0)
-		return code;
-	if (!cli_engine(c))
-		return 1;
-	r = o.has_digests ? table_new(columns_digests, ARRAY_LEN(columns_digests), &t)
-			  : table_new(columns, ARRAY_LEN(columns), &t);
-	if (r == 0)
-		r = list(c, &o, first < argc ? argv[first] : NULL, t, &e);
+	if (first >= 0) {
+		code = 1;
+		if (cli_engine(c)) {
+			r = o.has_digests
+				    ? table_new(columns_digests, ARRAY_LEN(columns_digests), &t)
+				    : table_new(columns, ARRAY_LEN(columns), &t);
+			if (r == 0)
+				r = list(c, &o, first < argc ? argv[first] : NULL, t, &e);
+			code = r < 0 ? cli_fail(&e, r, 1) : 0;
+		}
+	}
 	table_free(t);
-	return r < 0 ? cli_fail(&e, r, 1) : 0;
+	strv_free(o.filters);
+	return code;
 }
 
 /* ---- rmi ---- */
 struct rmi_options {
-	bool is_forced;
+	bool is_forced, is_unpruned;
 };
 
 static const struct opt rmi_rows[] = {
 	{ "force", 'f', OPT_BOOL, 0, offsetof(struct rmi_options, is_forced), NULL,
 	  "Force removal of the image", NULL },
-	{ "no-prune", 0, OPT_UNSUPPORTED, 0, 0, NULL, NULL, NULL },
+	{ "no-prune", 0, OPT_BOOL, OPT_IGNORED, offsetof(struct rmi_options, is_unpruned), NULL,
+	  "Do not delete untagged parents", NULL },
 	OPT_END,
 };
 

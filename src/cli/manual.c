@@ -118,33 +118,46 @@ static const struct manual manuals[] = {
 	  ITEMS({ "corten ps -a --filter exited=1", "What ended with 1" },
 		{ "corten ps --format '{{.Names}}\\t{{.Status}}'", "Two columns of one's own" }),
 	  "inspect logs rm" },
-	{ "image",
+	{ "system",
 	  PARAGRAPHS(
-		  "Commands for images. Those that stand alone too (corten pull, corten rmi) have pages of their own.",
-		  "image prune removes images without a name, with -a all that no container uses. It asks first, "
-		  "unless -f is given.",
-		  "image check compares the store with the disk: it reads every blob again, looks through the folder of every "
+		  "Commands for the store as a whole: what it takes on disk, and what of it nobody needs any more. They work "
+		  "without a daemon, beside any other command."),
+	  exits_plain, ITEMS({ "corten system df -v", "Every image and container" }),
+	  "image images rm rmi" },
+	{ "system df",
+	  PARAGRAPHS(
+		  "Shows what images and containers take on disk and what would be free without those that nobody "
+		  "uses. An image's blobs and its unpacked layers count, what several images share counts once; -v shows "
+		  "each image with its shared and its own part."),
+	  exits_plain, ITEMS({ "corten system df -v", "Every image and container" }),
+	  "image system system-prune" },
+	{ "system prune",
+	  PARAGRAPHS(
+		  "Removes containers that do not run and images without a name, with -a all that no container "
+		  "uses. It asks first, unless -f is given."),
+	  exits_plain, ITEMS({ "corten system prune -f", "Without a question" }),
+	  "image-prune rm rmi system" },
+	{ "image prune",
+	  PARAGRAPHS(
+		  "Removes images without a name, with -a all that no container uses. It asks first, "
+		  "unless -f is given."),
+	  exits_plain,
+	  ITEMS({ "corten image prune -af --filter until=240h",
+		  "What nobody used, older than ten days" }),
+	  "image rmi system-prune" },
+	{ "image check",
+	  PARAGRAPHS(
+		  "Compares the store with the disk: reads every blob again, looks through the folder of every "
 		  "layer, and says what is damaged, what is missing and what belongs to nothing. With --repair damaged "
 		  "blobs are dropped, layers are made again from whole blobs, and the images that must be pulled or loaded "
 		  "again are named. The exit code is 1 when something is wrong or, with --repair, lost."),
-	  exits_plain,
-	  ITEMS({ "corten image prune -af --filter until=240h",
-		  "What nobody used, older than ten days" },
-		{ "corten image check --repair", "After a disk error" }),
-	  "images load pull rmi system" },
-	{ "system",
+	  exits_plain, ITEMS({ "corten image check --repair", "After a disk error" }),
+	  "image load pull" },
+	{ "images",
 	  PARAGRAPHS(
-		  "Commands for the store as a whole.",
-		  "system df shows what images and containers take on disk and what would be free without those that nobody "
-		  "uses. An image's blobs and its unpacked layers count, what several images share counts once; -v shows "
-		  "each image with its shared and its own part.",
-		  "system prune removes containers that do not run and images without a name, with -a all that no container "
-		  "uses."),
-	  exits_plain,
-	  ITEMS({ "corten system df -v", "Every image and container" },
-		{ "corten system prune -f", "Without a question" }),
-	  "image images rm rmi" },
-	{ "images", PARAGRAPHS("Lists the images of the store, or those of one repository."),
+		  "Lists the images of the store, or those of one repository.",
+		  "A filter is KEY=VALUE with the keys before and since (an image), dangling (true or false: without a "
+		  "name), label and reference (a pattern of names). Keys must all fit, labels too; of patterns one."),
 	  exits_plain,
 	  ITEMS({ "corten images --digests debian", "One repository with its digests" }),
 	  "load rmi" },
@@ -262,6 +275,40 @@ static const struct manual manuals[] = {
 	  ITEMS({ "corten export web | tar -tv", "A look" },
 		{ "corten export -o web.tar web", "To a file" }),
 	  "commit diff import save" },
+	{ "image",
+	  PARAGRAPHS(
+		  "Commands about images: those that stand alone too, under a second name, and those that have no other. "
+		  "They work on the store and on registries, and need no daemon."),
+	  exits_plain,
+	  ITEMS({ "corten image ls", "As corten images" },
+		{ "corten image unpack debian:12 work", "A root filesystem to work on" }),
+	  "images load pull rmi save tag" },
+	{ "image resolve",
+	  PARAGRAPHS(
+		  "Prints what a name of an image stands for in its registry. With --explain it prints every file, host and "
+		  "source of credentials that was considered, and why each was taken or not."),
+	  exits_plain,
+	  ITEMS({ "corten image resolve --explain debian:12", "Where a pull would go" }),
+	  "image login pull" },
+	{ "image unpack",
+	  PARAGRAPHS(
+		  "Makes an OCI bundle of an image in a folder that is new or empty: rootfs with what the layers have, "
+		  "config.json with the settings that a container of the image has, and corten.json and rootfs.mtree, by "
+		  "which corten-image-repack(1) finds what was changed since."),
+	  exits_plain,
+	  ITEMS({ "corten image unpack debian:12 work", "A bundle" },
+		{ "corten-runtime run -b work test", "A container of it" }),
+	  "image image-repack" },
+	{ "image repack",
+	  PARAGRAPHS(
+		  "Makes a new image of the one that a bundle was unpacked from and a layer of what was changed in its "
+		  "rootfs since: files are compared by all their attributes and their content. Prints the id of the "
+		  "image. The first image must still be in the store; the bundle stays as it is.",
+		  "Changes of config.json do not count: what an image says of its command, user and environment is "
+		  "changed by --change, with the instructions that corten-commit(1) takes."),
+	  exits_plain,
+	  ITEMS({ "corten image repack -c 'CMD [\"serve\"]' work site:2", "With another command" }),
+	  "commit image image-unpack" },
 	{ "start",
 	  PARAGRAPHS(
 		  "Starts containers that were created or have ended. With -a or -i corten stays in the foreground, "

@@ -391,3 +391,86 @@ umoci_tree() { # ARCHIVE
 	[ "$output" -gt 100000 ]
 	run -1 "$CORTEN" history nobody
 }
+
+@test "images: filters" {
+	import_root -c 'LABEL a=1'
+	SOURCE_DATE_EPOCH=1000000000 "$CORTEN" import -c 'LABEL a=2' -c 'LABEL b=x' "$INSTANCE/root.tar" host.example/old/one:1
+	"$CORTEN" import -m nameless "$INSTANCE/root.tar"
+	filtered() { "$CORTEN" images --format '{{.Repository}}' "$@" | sort | paste -sd' '; }
+	[ "$(filtered -f dangling=true)" = "<none>" ]
+	[ "$(filtered -f dangling=false)" = "base host.example/old/one" ]
+	[ "$(filtered -f label=a)" = "base host.example/old/one" ]
+	[ "$(filtered -f label=a=2 -f label=b)" = host.example/old/one ]
+	[ "$(filtered -f label=a=1 -f label=b)" = "" ]
+	[ "$(filtered -f 'reference=ba*' -f 'reference=*/old/*:1')" = "base host.example/old/one" ]
+	[ "$(filtered -f 'reference=*')" = base ]
+	[ "$(filtered -f before=base:1)" = host.example/old/one ]
+	[ "$(filtered -f since=host.example/old/one:1 -f dangling=false)" = base ]
+	run -1 "$CORTEN" images -f what=x
+	[[ $output == *"invalid filter 'what=x'"* ]]
+	run -1 "$CORTEN" images -f before=nobody
+	"$CORTEN" rmi --no-prune base:1
+}
+
+@test "image unpack: the folder is what the layers have, and a bundle that runs" {
+	need umoci
+	import_root
+	change_box
+	"$CORTEN" commit box box:1
+	"$CORTEN" save -o "$INSTANCE/box.tar" box:1
+	"$CORTEN" image unpack box:1 "$INSTANCE/work"
+	diff <(umoci_tree "$INSTANCE/box.tar") <(tree "$INSTANCE/work/rootfs")
+	"$CORTEN" image unpack base:1 "$INSTANCE/base"
+	# trusted xattrs, which umoci drops, and times to the nanosecond.
+	diff <(tree "$INSTANCE/root") <(tree "$INSTANCE/base/rootfs")
+	[ "$(stat -c %y "$INSTANCE/base/rootfs/keep")" = "$(stat -c %y "$INSTANCE/root/keep")" ]
+	jq -e '.process.args[-1] == "sh" or (.process.args | length) > 0' "$INSTANCE/work/config.json"
+	jq '.process.args = ["cat", "/keep"]' "$INSTANCE/work/config.json" >"$INSTANCE/c"
+	mv "$INSTANCE/c" "$INSTANCE/work/config.json"
+	run -0 "${RUNTIME:-$(dirname "$CORTEN")/corten-runtime}" --root "$INSTANCE/rt" run -b "$INSTANCE/work" bundle$$
+	[ "$output" = file ]
+	run -1 "$CORTEN" image unpack box:1 "$INSTANCE/work"
+	[[ $output == *"is not empty"* ]]
+}
+
+@test "image repack: a layer of what changed, and nothing when nothing did" {
+	import_root
+	"$CORTEN" image unpack base:1 "$INSTANCE/work"
+	"$CORTEN" image repack "$INSTANCE/work" same:1
+	[ "$("$CORTEN" inspect -f '{{json .RootFS.Layers}}' base:1 same:1 | sort -u | wc -l)" = 1 ]
+	local r=$INSTANCE/work/rootfs
+	rm -r "$r/gone" "$r/dir/one"
+	echo TWO >"$r/dir/sub/t" && touch -r "$r/dir/sub/two" "$r/dir/sub/t" && mv "$r/dir/sub/t" "$r/dir/sub/two"
+	ln "$r/etc/passwd" "$r/etc/passwd.link"
+	chmod 700 "$r/tmp"
+	printf 'odd' >"$r/a b\\c#"$'\n'
+	"$PYTHON" -c 'import os, sys; os.setxattr(sys.argv[1], "user.new", b"1")' "$r/bin/busybox"
+	"$CORTEN" image repack -m words -c 'ENV A=b' "$INSTANCE/work" new:1
+	[ "$("$CORTEN" history --format '{{.CreatedBy}}|{{.Comment}}' new:1 | head -1)" = "corten image repack|words" ]
+	"$CORTEN" save new:1 >"$INSTANCE/new.tar"
+	local layer
+	layer=$(tar -xOf "$INSTANCE/new.tar" manifest.json | jq -r '.[0].Layers[-1]')
+	diff - <(tar -xOf "$INSTANCE/new.tar" "$layer" | tar -tzf - | sort) <<-'LIST'
+		.wh.gone
+		a b\\c#\n
+		bin/
+		bin/busybox
+		dir/
+		dir/.wh.one
+		dir/sub/
+		dir/sub/two
+		etc/
+		etc/passwd
+		etc/passwd.link
+		tmp/
+	LIST
+	"$CORTEN" image unpack new:1 "$INSTANCE/again"
+	diff <(tree "$r") <(tree "$INSTANCE/again/rootfs")
+	# A listing that was changed by hand is read with care.
+	sed -i 's,^./etc ,./../etc ,' "$INSTANCE/work/rootfs.mtree"
+	run -1 "$CORTEN" image repack "$INSTANCE/work" bad:1
+	[[ $output == *"is not of a listing"* ]]
+	"$CORTEN" rmi base:1 same:1 new:1
+	run -1 "$CORTEN" image repack "$INSTANCE/again" none:1
+	[[ $output == *"is not in the store any more"* ]]
+}
