@@ -7,7 +7,7 @@ extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_st
 	cli_version, cli_info, cli_image, cli_login, cli_logout, cli_image_resolve, cli_system,
 	cli_system_task_exited, cli_system_df, cli_system_prune, cli_system_empty_trash,
 	cli_image_prune, cli_image_check, cli_image_verify, cli_commit, cli_diff, cli_export,
-	cli_history, cli_import, cli_save, cli_tag, cli_command, cli_image_repack, cli_image_unpack;
+	cli_history, cli_import, cli_save, cli_tag, cli_image_repack, cli_image_unpack;
 
 /* image/new.c: enum layer_compression of "gzip", "zstd", "none" or NULL; -EINVAL. */
 int cli_compression(const char *word, struct err *e);

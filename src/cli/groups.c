@@ -9,14 +9,13 @@ static const struct cli_member image_members[] = {
 	{ "import", &cli_import },
 	{ "tag", &cli_tag },
 	{ "rm", &cli_rmi },
-	{ "unpack", &cli_image_unpack },
-	{ "repack", &cli_image_repack },
-	{ "resolve", &cli_image_resolve },
 	{ "prune", &cli_image_prune },
 	{ "history", &cli_history },
 	{ "resolve", &cli_image_resolve },
 	{ "verify", &cli_image_verify },
 	{ "check", &cli_image_check },
+	{ "unpack", &cli_image_unpack },
+	{ "repack", &cli_image_repack },
 	{ NULL, NULL },
 };
 
