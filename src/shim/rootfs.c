@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
@@ -13,14 +16,20 @@
 #include "base/str.h"
 #include "shim/client.h"
 #include "sys/calls.h"
+#include "sys/ns.h"
 
 /* The kernel takes values of at most 255 bytes in fsconfig. */
 #define VALUE_MAX 255
 
 struct root {
 	int fs;			  /* of fsopen */
-	int lowers[LIMIT_LAYERS]; /* folders whose names are too long for the kernel */
+	int lowers[LIMIT_LAYERS]; /* folders that the kernel gets by descriptor */
 	size_t lowers_len;
+	int userns; /* owners on disk are its inside, owners in the root its outside; or -EBADF */
+	int upper;  /* the snapshot's folder, id-mapped: upper and work must be of one mount */
+	struct ns_id_map uid, gid;
+	const char *upper_folder;
+	size_t upper_folder_len;
 	uint64_t attr_set;
 	bool is_readonly, is_recursive, has_no_lower_plus;
 };
@@ -66,19 +75,121 @@ static int set_string(struct root *root, const char *key, const char *value, str
 	return r < 0 ? err_sys(e, r, "option '%s=%s'", key, value) : 0;
 }
 
+/* ---- id maps ---- */
+
+/* "CONTAINER:HOST:COUNT", containerd's form. */
+static int parse_map(const char *text, struct ns_id_map *ret, struct err *e)
+{
+	uint32_t *const fields[] = { &ret->inside, &ret->outside, &ret->count };
+	AUTO_FREE char *copy = strdup(text);
+	char *rest = copy;
+
+	if (!copy)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const char *part = strsep(&rest, ":");
+		int64_t n;
+
+		if (!part || str_to_i64(part, 0, UINT32_MAX - 1, &n) < 0)
+			return err_set(e, -EINVAL, "id map '%.60s' is not CONTAINER:HOST:COUNT",
+				       text);
+		*fields[i] = (uint32_t)n;
+	}
+	if (rest || !ret->count || ret->outside > UINT32_MAX - ret->count)
+		return err_set(e, -EINVAL, "id map '%.60s' is not CONTAINER:HOST:COUNT", text);
+	return 0;
+}
+
+/* Both maps or none. */
+static int find_maps(struct root *root, char *const *options, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; options && options[i] && r == 0; i++) {
+		const char *u = str_skip(options[i], "uidmap="),
+			   *g = str_skip(options[i], "gidmap=");
+
+		if (u)
+			r = parse_map(u, &root->uid, e);
+		else if (g)
+			r = parse_map(g, &root->gid, e);
+	}
+	if (r < 0 || (!root->uid.count && !root->gid.count))
+		return r;
+	if (!root->uid.count || !root->gid.count)
+		return err_set(e, -EINVAL, "id maps need uidmap= and gidmap=");
+	root->userns = ns_make_user(&root->uid, 1, &root->gid, 1, e);
+	return MIN(root->userns, 0);
+}
+
+static bool is_map(const char *option)
+{
+	return str_skip(option, "uidmap=") || str_skip(option, "gidmap=");
+}
+
+static int map_tree(const struct root *root, int tree, const char *what, struct err *e)
+{
+	struct k_mount_attr attr = { .set = K_ATTR_IDMAP, .userns_fd = (uint64_t)root->userns };
+	int r = root->userns < 0 ? 0 : k_mount_setattr(tree, "", AT_EMPTY_PATH, &attr);
+
+	if (r == -EINVAL)
+		return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
+				    "the filesystem of '%s' takes no id maps", what);
+	return r < 0 ? err_sys(e, r, "id map '%s'", what) : 0;
+}
+
+/* A detached, id-mapped clone of a folder. */
+static int clone_mapped(const struct root *root, const char *folder, struct err *e)
+{
+	AUTO_FD tree = k_open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r = tree < 0 ? err_sys(e, tree, "open layer '%s'", folder)
+			 : map_tree(root, tree, folder, e);
+
+	return r < 0 ? r : TAKE_FD(tree);
+}
+
+/* upperdir and workdir: by the folder that holds both. */
+static int set_mapped_upper(struct root *root, const char *key, const char *folder, struct err *e)
+{
+	const char *slash = strrchr(folder, '/');
+	size_t len = slash ? (size_t)(slash - folder) : 0;
+	AUTO_FREE char *parent = strndup(folder, len), *path = NULL;
+	char buf[FD_PATH_MAX];
+
+	if (!parent)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (!len || (root->upper >= 0 && (len != root->upper_folder_len ||
+					  strncmp(folder, root->upper_folder, len) != 0)))
+		return err_set(e, -EINVAL, "id maps need upperdir and workdir in one folder");
+	if (root->upper < 0) {
+		root->upper = clone_mapped(root, parent, e);
+		if (root->upper < 0)
+			return root->upper;
+		root->upper_folder = folder;
+		root->upper_folder_len = len;
+	}
+	path = str_printf("%s%s", fd_path(root->upper, buf), slash);
+	return path ? set_string(root, key, path, e) : err_set(e, -ENOMEM, "out of memory");
+}
+
 /* A name that fits: the folder's own, or one through a descriptor that stays open until the mount is made. */
 static int set_folder(struct root *root, const char *key, const char *folder, struct err *e)
 {
 	char path[FD_PATH_MAX];
 	int fd;
 
-	if (strlen(folder) <= VALUE_MAX)
+	if (root->userns < 0 && strlen(folder) <= VALUE_MAX)
 		return set_string(root, key, folder, e);
+	if (root->userns >= 0 && !streq(key, "lowerdir+"))
+		return set_mapped_upper(root, key, folder, e);
 	if (root->lowers_len == ARRAY_LEN(root->lowers))
 		return err_set(e, -E2BIG, "more than %d layers", LIMIT_LAYERS);
-	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root->userns >= 0)
+		fd = clone_mapped(root, folder, e);
+	else
+		fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, -errno, "open layer '%s'", folder);
+		return root->userns >= 0 ? fd : err_sys(e, -errno, "open layer '%s'", folder);
 	root->lowers[root->lowers_len++] = fd;
 	return set_string(root, key, fd_path(fd, path), e);
 }
@@ -111,7 +222,7 @@ static int set_option(struct root *root, const char *option, struct err *e)
 	AUTO_FREE char *key = NULL;
 	int r;
 
-	if (take_attr(root, option))
+	if (take_attr(root, option) || is_map(option))
 		return 0;
 	if (lowers)
 		return set_lowers(root, lowers, e);
@@ -125,6 +236,27 @@ static int set_option(struct root *root, const char *option, struct err *e)
 	if (streq(key, "upperdir") || streq(key, "workdir"))
 		return set_folder(root, key, equals + 1, e);
 	return set_string(root, key, equals + 1, e);
+}
+
+/*
+ * An overlay copies up and makes its own folders as whoever mounted it, and host root has no id below the map: so it is
+ * mounted as the first id of the map, with the capabilities kept.
+ */
+static int create(struct root *root)
+{
+	int bits, r;
+
+	if (root->userns < 0)
+		return k_fsconfig(root->fs, K_FSCONFIG_CREATE, NULL, NULL);
+	bits = prctl(PR_GET_SECUREBITS);
+	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
+		return -errno;
+	setfsgid(root->gid.outside);
+	setfsuid(root->uid.outside);
+	r = k_fsconfig(root->fs, K_FSCONFIG_CREATE, NULL, NULL);
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	return prctl(PR_SET_SECUREBITS, bits) < 0 ? -errno : r;
 }
 
 static int make_fs(struct root *root, const struct shim_mount *m, struct err *e)
@@ -146,7 +278,7 @@ static int make_fs(struct root *root, const struct shim_mount *m, struct err *e)
 			"(an overlay itself?); choose another with --root");
 	if (r < 0)
 		return err_wrap(e, r, "mount the root");
-	r = k_fsconfig(root->fs, K_FSCONFIG_CREATE, NULL, NULL);
+	r = create(root);
 	if (r < 0)
 		return err_sys(e, r, "mount %s", m->type);
 	mount = k_fsmount(root->fs, root->attr_set);
@@ -165,6 +297,9 @@ static int clone_tree(struct root *root, const char *path, struct err *e)
 	tree = k_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
 	if (tree < 0)
 		return err_sys(e, tree, "bind '%s'", path);
+	r = map_tree(root, tree, path, e);
+	if (r < 0)
+		return r;
 	if (attr.set) {
 		r = k_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr);
 		if (r < 0)
@@ -177,7 +312,7 @@ static int clone_tree(struct root *root, const char *path, struct err *e)
 static int make_old(const struct shim_mount *m, struct err *e)
 {
 	AUTO_STRBUF struct strbuf data = { 0 };
-	struct root root = { .fs = -EBADF };
+	struct root root = { .fs = -EBADF, .userns = -EBADF, .upper = -EBADF };
 	int fd;
 
 	for (size_t i = 0; m->options && m->options[i]; i++)
@@ -192,29 +327,46 @@ static int make_old(const struct shim_mount *m, struct err *e)
 	return fd;
 }
 
+static int open_bind(struct root *root, const struct shim_mount *m, struct err *e)
+{
+	root->is_recursive = streq(m->type, "rbind");
+	for (size_t i = 0; m->options && m->options[i]; i++)
+		if (!take_attr(root, m->options[i]) && !is_map(m->options[i]))
+			return err_set(e, -EINVAL, "bind '%s': unknown option '%s'", m->source,
+				       m->options[i]);
+	return clone_tree(root, m->source, e);
+}
+
+static int open_fs(struct root *root, const struct shim_mount *m, struct err *e)
+{
+	int fd = make_fs(root, m, e);
+
+	if (fd >= 0 || (!root->has_no_lower_plus && fd != -ENOSYS))
+		return fd;
+	if (root->userns >= 0)
+		return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
+				    "id-mapped layers need Linux 6.15 or newer");
+	return make_old(m, e);
+}
+
 int shim_root_open(const struct shim_mount *mounts, size_t n, struct err *e)
 {
-	struct root root = { .fs = -EBADF };
+	struct root root = { .fs = -EBADF, .userns = -EBADF, .upper = -EBADF };
 	const struct shim_mount *m = mounts;
 	int fd;
 
 	if (n != 1 || (m->target && m->target[0]))
 		return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
 				    "a root made of %zu mounts is not supported, only of one", n);
-	if (streq(m->type, "bind") || streq(m->type, "rbind")) {
-		root.is_recursive = streq(m->type, "rbind");
-		for (size_t i = 0; m->options && m->options[i]; i++)
-			if (!take_attr(&root, m->options[i]))
-				return err_set(e, -EINVAL, "bind '%s': unknown option '%s'",
-					       m->source, m->options[i]);
-		return clone_tree(&root, m->source, e);
-	}
-	fd = make_fs(&root, m, e);
+	fd = find_maps(&root, m->options, e);
+	if (fd >= 0)
+		fd = streq(m->type, "bind") || streq(m->type, "rbind") ? open_bind(&root, m, e)
+								       : open_fs(&root, m, e);
 	fd_closep(&root.fs);
+	fd_closep(&root.userns);
+	fd_closep(&root.upper);
 	for (size_t i = 0; i < root.lowers_len; i++)
 		close(root.lowers[i]);
-	if (fd < 0 && (root.has_no_lower_plus || fd == -ENOSYS))
-		return make_old(m, e);
 	return fd;
 }
 

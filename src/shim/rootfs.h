@@ -3,7 +3,14 @@
  * The container's root as a detached mount, made from the snapshot's mount list.
  *
  * Nothing is mounted in the host's namespace unless shim_root_attach is asked to (for foreign runtimes).
- * Overlays of any length: lower folders go to the kernel one by one. Safe after fork: no.
+ * Overlays of any length: lower folders go to the kernel one by one.
+ *
+ * The options uidmap=CONTAINER:HOST:COUNT and gidmap=… (containerd's, both or none) make the root one for a user
+ * namespace: owners on disk are container ids, as the store keeps them, and appear as host ids; what is written by host
+ * ids is stored as container ids. Nothing is chowned or copied. Every folder of the mount becomes an id-mapped one, the
+ * upper and work folders through the folder that holds both. What the map does not cover appears as nobody. Linux 6.15 for
+ * overlays (they must take detached mounts as layers), 5.12 for binds; a filesystem without id maps is -EOPNOTSUPP.
+ * Safe after fork: no.
  */
 #include <stddef.h>
 

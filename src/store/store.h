@@ -219,7 +219,8 @@ int store_snapshot_prepare(struct store *s, const char *ns, const char *key, con
 			   enum snapshot_kind kind, const struct json_map *labels, struct arena *a,
 			   struct snapshot_mounts *ret, struct err *e);
 /*
- * Slow at the first use of a native one: that is when the parent is copied.
+ * Slow at the first use of a native one: that is when the parent is copied. Folders hold container ids: for a user
+ * namespace whoever mounts adds the options uidmap= and gidmap= (shim/rootfs.h).
  * -ESTALE: a snapshot below is suspect (see is_suspect): make the image's layers whole (image_ensure_unpacked)
  * and ask again; the same key then stands on the fresh ones.
  */
