@@ -7,6 +7,9 @@
 #include "base/fd.h"
 #include "base/sock.h"
 
+/* Errors, digests and names are smaller. */
+#define SMALL_BYTES ((size_t)4 << 10)
+
 static int send_all(int sock, const char *p, size_t len)
 {
 	while (len > 0) {
@@ -26,12 +29,20 @@ int worker_msg_send(int sock, enum worker_msg_type type, uint64_t a, uint64_t b,
 		    const void *payload, size_t len, int fd)
 {
 	struct worker_msg m = { .type = type, .len = (uint32_t)len, .a = a, .b = b };
+	char whole[sizeof(m) + SMALL_BYTES];
 	int r;
 
 	if (len > WORKER_PAYLOAD_MAX)
 		return -EMSGSIZE;
+	/* In one piece: a role's second thread may be telling its progress. */
+	if (len <= SMALL_BYTES) {
+		memcpy(whole, &m, sizeof(m));
+		if (len > 0)
+			memcpy(whole + sizeof(m), payload, len);
+		return sock_send_fds(sock, whole, sizeof(m) + len, &fd, fd >= 0);
+	}
 	r = sock_send_fds(sock, &m, sizeof(m), &fd, fd >= 0);
-	return r < 0 || len == 0 ? r : send_all(sock, payload, len);
+	return r < 0 ? r : send_all(sock, payload, len);
 }
 
 int worker_msg_send_error(int sock, int r, const struct err *e)

@@ -33,7 +33,8 @@ static int extract_all(struct tree *tree, struct blob_source *source, struct err
 
 static int unpack(int root_fd, uint64_t flags, struct err *e)
 {
-	struct blob_source source;
+	/* Not on the stack: after an error the thread that reads ahead may still be at it while the error is told. */
+	static struct blob_source source;
 	struct tree tree;
 	int r = blob_source_open(&source, flags & WORKER_HAS_FEED, ZSTD_WINDOW_LOG, e);
 
