@@ -12,6 +12,8 @@ struct image_described {
 	const char *digest;
 	const char *media_type; /* by the descriptor's word, else by its own, else by its shape */
 	bool is_index;
+	const char *
+		chosen; /* of an index: the digest of its best for the platform that was asked for, or NULL */
 	struct oci_manifest *manifest;	 /* of a manifest and an index */
 	struct oci_image_config *config; /* of an image's config */
 };

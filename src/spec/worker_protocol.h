@@ -35,7 +35,8 @@ enum worker_msg_type {
 		      read to its end; without a descriptor the blob is whole */
 	WORKER_GET, /* fetch: a: where to begin; b: where to end, with flags WORKER_GET_…; payload: path below the
 			    repository; where the bytes go goes with it: a file, or a stream (WORKER_GET_STREAM) */
-	WORKER_DOCUMENT, /* manifest, signatures, verify: payload: digest NUL media type NUL text */
+	WORKER_CALL, /* fetch: payload: registry_call_table's JSON; the body of an upload goes with it */
+	WORKER_DOCUMENT, /* manifest, describe, signatures, verify: payload: digest NUL media type NUL text */
 	/* from the worker */
 	WORKER_NEED_FD, /* parse: a: index; unpack, copy: a: bytes of the blob so far; the answer is WORKER_FD */
 	WORKER_ENTRY,	 /* a: index, b: size, payload: digest; the file is complete */
@@ -47,6 +48,7 @@ enum worker_msg_type {
 	WORKER_UNPACKED, /* a: compressed size, payload: digest NUL diff id; of copy without the diff id */
 	WORKER_GOT, /* a: the end that was reached, b: WORKER_GOT_WHOLE or 0; payload: media type NUL digest by the registry's own words, both may be empty */
 	WORKER_DESCRIBED, /* manifest, describe: payload: image_described_table's JSON */
+	WORKER_CALLED, /* fetch: payload: registry_answer_table's JSON */
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_SIGNATURE, /* signatures: payload: signature_candidate_table's JSON */
 	WORKER_VERIFIED,  /* verify: payload: verify_result_table's JSON */

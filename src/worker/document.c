@@ -41,7 +41,7 @@ static void cut_data(struct oci_manifest *m)
 }
 
 int document_describe(const struct document *d, struct oci_manifest *m, bool is_index,
-		      struct err *e)
+		      const char *chosen, struct err *e)
 {
 	const char *type = is_index ? MT_OCI_INDEX : MT_OCI_MANIFEST;
 	struct image_described out = {
@@ -50,6 +50,7 @@ int document_describe(const struct document *d, struct oci_manifest *m, bool is_
 			      : m->media_type ? m->media_type
 					      : type,
 		.is_index = is_index,
+		.chosen = chosen,
 		.manifest = m,
 	};
 
@@ -59,7 +60,24 @@ int document_describe(const struct document *d, struct oci_manifest *m, bool is_
 
 /* ---- the role ---- */
 
-static int describe(const struct document *d, struct err *e)
+static const char *choose(const struct parse_platform *want, const struct oci_manifest *m)
+{
+	const char *best = NULL;
+	int best_rank = 0;
+
+	for (size_t i = 0; i < m->manifests.n; i++) {
+		const struct oci_descriptor *d = &m->manifests.v[i];
+		int rank = parse_rank_descriptor(want, d);
+
+		if (rank > 0 && (!best || rank < best_rank)) {
+			best = d->digest;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static int describe(const struct parse_platform *want, const struct document *d, struct err *e)
 {
 	AUTO_ARENA struct arena a = { .budget = PARSE_IMAGE_BUDGET };
 	struct image_described out = { .digest = d->digest, .media_type = d->media_type };
@@ -74,21 +92,36 @@ static int describe(const struct document *d, struct err *e)
 	r = oci_manifest_read(d->text, d->len, *d->media_type ? d->media_type : NULL, &a, &m,
 			      &is_index, e);
 	return r < 0 ? err_wrap(e, r, "manifest %.19s", d->digest)
-		     : document_describe(d, m, is_index, e);
+		     : document_describe(d, m, is_index, is_index ? choose(want, m) : NULL, e);
+}
+
+static int start(struct parse_platform *ret, struct err *e)
+{
+	AUTO_FREE char *payload = NULL;
+	AUTO_FD fd = -EBADF;
+	struct worker_msg m;
+	int r = worker_msg_recv(WORKER_CONTROL_FD, &m, &payload, &fd);
+
+	if (r <= 0 || m.type != WORKER_START)
+		return err_set(e, -EPROTO, "no start message");
+	return parse_platform_read(payload, ret, e);
 }
 
 int worker_describe_main(void)
 {
+	struct parse_platform want;
 	struct err e = ERR_INIT;
 	int r = sandbox_enter_parse(&e);
 
+	if (r == 0)
+		r = start(&want, &e);
 	if (r == 0) {
 		do {
 			AUTO_DOCUMENT doc = { 0 };
 
 			r = document_receive(&doc, &e);
 			if (r > 0) {
-				int q = describe(&doc, &e);
+				int q = describe(&want, &doc, &e);
 
 				r = q < 0 ? q : r;
 			}

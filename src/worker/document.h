@@ -27,4 +27,4 @@ int document_need(struct document *ret, struct err *e);
 int document_want(const struct oci_descriptor *d, size_t max, struct document *ret, struct err *e);
 /* Tells the parent what a manifest or an index has in it. Inline data is cut off `m`. */
 int document_describe(const struct document *d, struct oci_manifest *m, bool is_index,
-		      struct err *e);
+		      const char *chosen, struct err *e);

@@ -1,5 +1,5 @@
 /* The fetch role: requests of the parent, one after the other, each with its redirects, tokens and second tries. */
-#include "worker/fetch.h"
+#include "worker/fetch_call.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -21,16 +21,12 @@
 #include "worker/worker.h"
 
 #define REDIRECTS_MAX 8
-/* Without a byte more than before. A try that got on begins the count anew. */
-#define TRIES_MAX 5
 /* Where another endpoint may have it. */
 #define TRIES_BEFORE_NEXT 2
 /* A try that took its time and brought next to nothing counts as so many: three of them are enough. */
 #define SLOW_WEIGHT 2
 /* All together: a server that gives a byte at each try is hostile. */
 #define TRIES_TOTAL_MAX 100
-#define WAIT_FIRST_MS 100
-#define WAIT_MAX_MS 30000
 #define CA_MAX ((size_t)4 << 20)
 #define SETUP_BUDGET ((size_t)24 << 20)
 
@@ -110,11 +106,11 @@ static int ask(struct fetch *f, struct request *q, struct exchange *x, bool *ret
 
 /* ---- tries ---- */
 
-static void wait_ms(struct fetch *f, int64_t ms, int64_t done)
+void fetch_wait_ms(struct fetch *f, int64_t ms, int64_t done)
 {
 	int64_t end = clock_mono_ms() + ms;
 
-	while (clock_mono_ms() < end) {
+	while (clock_mono_ms() < end && !f->is_deserted) {
 		struct timespec t = { .tv_nsec = 50 * NSEC_PER_MSEC };
 
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
@@ -125,22 +121,22 @@ static void wait_ms(struct fetch *f, int64_t ms, int64_t done)
 /* Whether there may be another try; waits before it. */
 static bool wait_for_next(struct fetch *f, struct request *q, const struct exchange *x)
 {
-	int64_t ms = (int64_t)WAIT_FIRST_MS << q->tries;
+	int64_t ms = (int64_t)FETCH_WAIT_FIRST_MS << q->tries;
 
 	if (x->is_begun && x->at > q->offset && !x->is_slow)
 		q->tries = 0;
 	if (x->is_begun)
 		q->offset = x->at;
 	/* No try will be longer than the wait for it. */
-	if (x->retry_after_s > WAIT_MAX_MS / 1000)
+	if (x->retry_after_s > FETCH_WAIT_MAX_MS / 1000)
 		return false;
 	q->tries += x->is_slow ? SLOW_WEIGHT : 1;
-	if (q->tries >= (f->is_last ? TRIES_MAX : TRIES_BEFORE_NEXT) ||
+	if (q->tries >= (f->is_last ? FETCH_TRIES_MAX : TRIES_BEFORE_NEXT) ||
 	    ++q->tries_total >= TRIES_TOTAL_MAX)
 		return false;
 	if (x->retry_after_s > 0)
 		ms = x->retry_after_s * 1000;
-	wait_ms(f, MIN(ms, WAIT_MAX_MS), q->offset);
+	fetch_wait_ms(f, MIN(ms, FETCH_WAIT_MAX_MS), q->offset);
 	return true;
 }
 
@@ -157,7 +153,7 @@ static int finish(struct request *q, const struct exchange *x, struct err *e)
 	return 0;
 }
 
-static bool is_busy(long status)
+bool fetch_is_busy(long status)
 {
 	return status == 408 || status == 429 || (status >= 500 && status <= 599 && status != 501);
 }
@@ -175,9 +171,9 @@ static int judge(struct fetch *f, struct request *q, const struct exchange *x, s
 		return fetch_authorise(f, &x->challenge, q->actions, e);
 	if (x->status == 416 && q->offset > 0 && !q->is_stream) {
 		q->offset = 0;
-		return ++q->tries >= TRIES_MAX ? fetch_status_error(x, e) : 0;
+		return ++q->tries >= FETCH_TRIES_MAX ? fetch_status_error(x, e) : 0;
 	}
-	if (is_busy(x->status) && f->is_last && wait_for_next(f, q, x))
+	if (fetch_is_busy(x->status) && f->is_last && wait_for_next(f, q, x))
 		return 0;
 	return fetch_status_error(x, e);
 }
@@ -203,7 +199,7 @@ static int get(struct fetch *f, void *data, struct err *e)
 
 		if (r == -ERANGE && q->offset > 0) {
 			q->offset = 0;
-			r = ++q->tries < TRIES_MAX ? 0 : r;
+			r = ++q->tries < FETCH_TRIES_MAX ? 0 : r;
 		} else if (r < 0 && is_retry) {
 			r = wait_for_next(f, q, &x) ? 0 : r;
 		} else if (r == 0) {
@@ -244,6 +240,8 @@ static int serve_one(struct fetch *f, struct err *e)
 
 	if (r == 0 || r == -ECONNRESET)
 		return 0;
+	if (r > 0 && m.type == WORKER_CALL)
+		return fetch_serve_call(f, payload, m.len, fd, e);
 	if (r < 0 || m.type != WORKER_GET || fd < 0)
 		return err_set(e, -EPROTO, "no request");
 	q = (struct request){ .path = payload,
@@ -312,6 +310,7 @@ int worker_fetch_main(void)
 		do
 			r = serve_one(&f, &e);
 		while (r > 0);
+		fetch_push_abort(&f);
 	}
 	if (r < 0)
 		worker_msg_send_error(WORKER_CONTROL_FD, r, &e);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec/digest.h"
 #include "spec/fetch_setup.h"
 #include "worker/challenge.h"
 #include "worker/pace.h"
@@ -38,6 +39,14 @@ struct fetch_token {
 	int64_t until_ms; /* clock_mono_ms */
 };
 
+/* Warnings of a registry for the user, kept until the next answer. */
+#define FETCH_WARNINGS_MAX 8
+#define FETCH_WARNING_MAX 512
+/* Tries without a byte more than before. One that got on begins the count anew. */
+#define FETCH_TRIES_MAX 5
+#define FETCH_WAIT_FIRST_MS 100
+#define FETCH_WAIT_MAX_MS 30000
+
 struct fetch {
 	CURL *curl;
 	struct arena a;
@@ -50,6 +59,12 @@ struct fetch {
 	size_t ca_len;
 	struct fetch_token tokens[FETCH_TOKENS_MAX];
 	int64_t told_ms;
+	bool is_deserted;    /* the parent does not listen any more */
+	const char *actions; /* on the repository, that the call in hand needs */
+	/* Of an upload that was begun: where it goes on, malloc'ed, and of which blob; see fetch_push.c. */
+	char *upload_url, upload_digest[DIGEST_TEXT_MAX];
+	char warnings[FETCH_WARNINGS_MAX][FETCH_WARNING_MAX];
+	size_t warnings_n;
 };
 
 /* One HTTP exchange: what is asked, and what came. */
@@ -60,6 +75,12 @@ struct exchange {
 	int64_t offset, size_max;
 	bool is_stream; /* fd is written to in order, never sought */
 	bool is_part;	/* the range ends at size_max; what the server sends beyond is not wanted */
+	const char *method, *content_type, *content_range; /* method NULL: GET, or POST of `form` */
+	bool has_body;					   /* `body`, or what is in body_fd */
+	const char *body;
+	int body_fd;
+	int64_t body_at, body_len;
+	size_t text_max; /* 0: FETCH_BODY_MAX */
 	/* came */
 	struct fetch *f;
 	long status;
@@ -75,6 +96,11 @@ struct exchange {
 	size_t headers_len;
 	struct challenge challenge;
 	char media_type[256], digest[256];
+	int64_t body_sent, content_length, range_end, chunk_min;
+	bool has_range_end;
+	char subject[256], filters[256];
+	char *placed;	/* Location as it was sent; malloc'ed, or NULL */
+	char *next;	/* Link's rel="next"; malloc'ed, or NULL */
 	char *location; /* arena-less: malloc'ed, or NULL */
 	char *text;	/* malloc'ed, or NULL */
 	size_t text_len;
@@ -91,6 +117,12 @@ int fetch_authorise(struct fetch *f, const struct challenge *c, const char *acti
 const char *fetch_token_header(struct fetch *f, const char *actions);
 /* The error of an answer that is none we want; the registry's own words behind the status. */
 int fetch_status_error(const struct exchange *x, struct err *e);
+
+/* ---- fetch.c: what GET and the other verbs have in common ---- */
+
+bool fetch_is_busy(long status);
+/* Sleeps, and keeps the parent informed. */
+void fetch_wait_ms(struct fetch *f, int64_t ms, int64_t done);
 
 /* ---- fetch_hosts.c: endpoints ---- */
 

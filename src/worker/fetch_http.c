@@ -12,10 +12,13 @@
 #include "base/str.h"
 #include "spec/worker_protocol.h"
 #include "worker/answer_headers.h"
+#include "worker/links.h"
 
 #define CONNECT_MS 10000L
 /* Without a byte of an answer; a body has its own measure, in worker/pace.h. */
 #define ANSWER_SECONDS 15L
+#define UPLOAD_STALL_SECONDS 300L
+#define UPLOAD_BUFFER 524288L
 #define TICK_MS 100
 /* Fewer turns for each layer than libcurl's 16 KiB. */
 #define RECEIVE_BYTES (256L << 10)
@@ -27,7 +30,9 @@ void exchange_done(struct exchange *x)
 {
 	free(x->location);
 	free(x->text);
-	x->location = x->text = NULL;
+	free(x->placed);
+	free(x->next);
+	x->location = x->text = x->placed = x->next = NULL;
 }
 
 void fetch_tell_progress(struct fetch *f, int64_t done)
@@ -37,8 +42,9 @@ void fetch_tell_progress(struct fetch *f, int64_t done)
 	if (now - f->told_ms < TICK_MS)
 		return;
 	f->told_ms = now;
-	(void)worker_msg_send(WORKER_CONTROL_FD, WORKER_PROGRESS, (uint64_t)done, 0, NULL, 0,
-			      -EBADF);
+	if (worker_msg_send(WORKER_CONTROL_FD, WORKER_PROGRESS, (uint64_t)done, 0, NULL, 0,
+			    -EBADF) < 0)
+		f->is_deserted = true;
 }
 
 static int on_tick(void *data, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
@@ -46,8 +52,11 @@ static int on_tick(void *data, curl_off_t dltotal, curl_off_t dlnow, curl_off_t 
 {
 	struct exchange *x = data;
 
-	(void)dltotal, (void)ultotal, (void)ulnow;
-	fetch_tell_progress(x->f, x->at);
+	(void)dltotal, (void)ultotal;
+	fetch_tell_progress(x->f, x->has_body ? x->body_at + (int64_t)ulnow : x->at);
+	/* An upload for nobody is ended, so that what was begun can be given up. Its answer may take its time. */
+	if (x->has_body)
+		return x->body_len > 0 && x->f->is_deserted;
 	x->is_slow = pace_is_slow(&x->pace, clock_mono_ms(), dlnow);
 	return x->is_slow;
 }
@@ -82,6 +91,61 @@ static void take_digest(struct exchange *x, const char *v)
 	snprintf(x->digest, sizeof(x->digest), "%s", v);
 }
 
+static void take_length(struct exchange *x, const char *v)
+{
+	(void)str_to_i64(v, 0, INT64_MAX, &x->content_length);
+}
+
+/* Of an upload: "0-1023", in some registries "bytes=0-1023". */
+static void take_upload_range(struct exchange *x, const char *v)
+{
+	const char *p = strchr(v, '-');
+
+	x->has_range_end = p && str_to_i64(p + 1, 0, INT64_MAX - 1, &x->range_end) == 0;
+}
+
+static void take_chunk_min(struct exchange *x, const char *v)
+{
+	(void)str_to_i64(v, 0, INT64_MAX, &x->chunk_min);
+}
+
+static void take_placed(struct exchange *x, const char *v)
+{
+	free(x->placed);
+	x->placed = strdup(v);
+}
+
+static void take_link(struct exchange *x, const char *v)
+{
+	char *next = x->next ? NULL : link_next(v);
+
+	if (next)
+		x->next = next;
+}
+
+static void take_subject(struct exchange *x, const char *v)
+{
+	snprintf(x->subject, sizeof(x->subject), "%s", v);
+}
+
+static void take_filters(struct exchange *x, const char *v)
+{
+	snprintf(x->filters, sizeof(x->filters), "%s", v);
+}
+
+/* distribution-spec: `299 - "words"`; others are not for the user. */
+static void take_warning(struct exchange *x, const char *v)
+{
+	const char *text = str_skip(v, "299 - \"");
+	struct fetch *f = x->f;
+	size_t n = text ? strlen(text) : 0;
+
+	if (n < 2 || text[n - 1] != '"' || f->warnings_n >= FETCH_WARNINGS_MAX)
+		return;
+	snprintf(f->warnings[f->warnings_n++], FETCH_WARNING_MAX, "%.*s", (int)MIN(n - 1, 500u),
+		 text);
+}
+
 static const struct {
 	const char *name;
 	void (*take)(struct exchange *x, const char *value);
@@ -91,6 +155,14 @@ static const struct {
 	{ "retry-after", take_retry },
 	{ "content-type", take_type },
 	{ "docker-content-digest", take_digest },
+	{ "content-length", take_length },
+	{ "range", take_upload_range },
+	{ "location", take_placed },
+	{ "link", take_link },
+	{ "oci-chunk-min-length", take_chunk_min },
+	{ "oci-subject", take_subject },
+	{ "oci-filters-applied", take_filters },
+	{ "warning", take_warning },
 };
 
 static size_t on_header(char *data, size_t size, size_t n, void *to)
@@ -178,7 +250,7 @@ static int write_text(struct exchange *x, const char *data, size_t len)
 {
 	char *p;
 
-	if (len > FETCH_BODY_MAX - x->text_len)
+	if (len > (x->text_max ? x->text_max : FETCH_BODY_MAX) - x->text_len)
 		return -EFBIG;
 	p = realloc(x->text, x->text_len + len + 1);
 	if (!p)
@@ -203,6 +275,57 @@ static size_t on_body(char *data, size_t size, size_t n, void *to)
 	return x->failure < 0 || x->is_cut ? 0 : size * n;
 }
 
+/* ---- what is sent ---- */
+
+static size_t on_read(char *to, size_t size, size_t n, void *data)
+{
+	struct exchange *x = data;
+	size_t want = (size_t)MIN((int64_t)(size * n), x->body_len - x->body_sent);
+	ssize_t got = (ssize_t)want;
+
+	if (x->body)
+		memcpy(to, x->body + x->body_at + x->body_sent, want);
+	else if (want > 0)
+		got = pread(x->body_fd, to, want, x->body_at + x->body_sent);
+	/* A file that ends too soon as well: nothing else may be sent in its place. */
+	if (got < 0 || (got == 0 && want > 0)) {
+		x->failure = got < 0 ? -errno : -EBADMSG;
+		return CURL_READFUNC_ABORT;
+	}
+	x->body_sent += got;
+	return (size_t)got;
+}
+
+/* A connection that was kept may turn out dead: the same once more on another one. */
+static int on_seek(void *data, curl_off_t offset, int origin)
+{
+	struct exchange *x = data;
+
+	if (origin != SEEK_SET || offset < 0 || offset > x->body_len)
+		return CURL_SEEKFUNC_FAIL;
+	x->body_sent = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static void set_body(CURL *c, struct exchange *x)
+{
+	if (x->method && streq(x->method, "HEAD"))
+		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+	else if (x->method)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->method);
+	if (!x->has_body)
+		return;
+	curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->body_len);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(c, CURLOPT_READDATA, x);
+	curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(c, CURLOPT_SEEKDATA, x);
+	/* What comes behind the last byte is the registry's own work on the whole blob. */
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, UPLOAD_STALL_SECONDS);
+}
+
 /* ---- the exchange ---- */
 
 static int add_header(struct curl_slist **list, const char *line)
@@ -222,6 +345,10 @@ static int set_headers(struct fetch *f, struct exchange *x, struct curl_slist **
 
 	if (r == 0)
 		r = add_header(list, x->authorization);
+	if (r == 0)
+		r = add_header(list, x->content_type);
+	if (r == 0)
+		r = add_header(list, x->content_range);
 	for (size_t i = 0; i < own->n && r == 0 && fetch_is_home(f, x->url); i++)
 		r = add_header(list, own->v[i]);
 	return r;
@@ -307,6 +434,7 @@ static void set_options(struct fetch *f, struct exchange *x, struct curl_slist *
 	}
 	if (x->form)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, x->form);
+	set_body(c, x);
 }
 
 /* What goes wrong on the way to a proxy or at it. 0: something else. */
@@ -358,6 +486,8 @@ static int fail(const struct fetch *f, const struct exchange *x, CURLcode code, 
 		return err_set_code(e, -ECONNREFUSED, ERR_UNAVAILABLE,
 				    "no connection to the registry %s", host);
 	case CURLE_ABORTED_BY_CALLBACK:
+		if (x->has_body)
+			return err_set(e, -EPIPE, "nobody listens any more");
 		*ret_retry = true;
 		return err_set_code(e, -ETIMEDOUT, ERR_UNAVAILABLE,
 				    "the registry %s sends less than %d bytes in %d s", host,

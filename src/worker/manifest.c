@@ -70,29 +70,13 @@ static int take_manifest(struct parse *p, const struct document *doc, const stru
 
 /* ---- an index ---- */
 
-static bool is_index_type(const char *type)
-{
-	return type && (streq(type, MT_OCI_INDEX) || streq(type, MT_DOCKER_INDEX));
-}
-
-static bool is_manifest_type(const char *type)
-{
-	return type && (streq(type, MT_OCI_MANIFEST) || streq(type, MT_DOCKER_MANIFEST));
-}
-
-/* What the index says of an element's platform. 0: not ours; nothing said is the last choice. */
+/* What the index says of an element's platform. 0: not ours. */
 static int rank(struct parse *p, const struct oci_descriptor *d)
 {
 	const struct oci_platform *pf = d->platform;
-	int r;
+	int r = parse_rank_descriptor(&p->platform, d);
 
-	if (parse_is_extra(d) ||
-	    (!is_index_type(d->media_type) && !is_manifest_type(d->media_type)))
-		return 0;
-	if (!pf || !pf->os || !*pf->os)
-		return INT32_MAX;
-	r = parse_rank(&p->platform, pf->os, pf->architecture, pf->variant);
-	if (r == 0)
+	if (r == 0 && parse_is_document(d) && pf && pf->os && *pf->os)
 		parse_note_platform(p, pf->os, pf->architecture, pf->variant);
 	return r;
 }
@@ -139,7 +123,7 @@ static int take(struct parse *p, const struct document *doc, int depth, struct e
 
 	if (r < 0)
 		return err_wrap(e, r, "manifest %.19s", doc->digest);
-	r = document_describe(doc, m, is_index, e);
+	r = document_describe(doc, m, is_index, NULL, e);
 	if (r < 0)
 		return r;
 	return is_index ? take_index(p, m, depth, &a, e) : take_manifest(p, doc, m, &a, e);

@@ -83,6 +83,10 @@ int parse_write_blob(struct parse *p, const char *text, size_t len, char digest[
 /* 0: not for us; otherwise 1 and up, less is better. Missing architecture matches. */
 int parse_rank(const struct parse_platform *want, const char *os, const char *architecture,
 	       const char *variant);
+/* A manifest or an index by type, and nothing that is never run. */
+bool parse_is_document(const struct oci_descriptor *d);
+/* As parse_rank for an element of an index; one that says nothing of its platform is the last choice. */
+int parse_rank_descriptor(const struct parse_platform *want, const struct oci_descriptor *d);
 /* "linux/arm64/v8". */
 int parse_platform_read(const char *text, struct parse_platform *ret, struct err *e);
 /* Remembers a platform that was passed over. */

@@ -60,6 +60,28 @@ int parse_rank(const struct parse_platform *want, const char *os, const char *ar
 	return have < 0 || have > wanted ? 0 : 1 + wanted - have;
 }
 
+bool parse_is_document(const struct oci_descriptor *d)
+{
+	static const char *const types[] = { MT_OCI_INDEX, MT_OCI_MANIFEST, MT_DOCKER_INDEX,
+					     MT_DOCKER_MANIFEST };
+
+	for (size_t i = 0; d->media_type && i < ARRAY_LEN(types); i++)
+		if (streq(types[i], d->media_type))
+			return !parse_is_extra(d);
+	return false;
+}
+
+int parse_rank_descriptor(const struct parse_platform *want, const struct oci_descriptor *d)
+{
+	const struct oci_platform *pf = d->platform;
+
+	if (!parse_is_document(d))
+		return 0;
+	if (!pf || !pf->os || !*pf->os)
+		return INT32_MAX;
+	return parse_rank(want, pf->os, pf->architecture, pf->variant);
+}
+
 int parse_platform_read(const char *text, struct parse_platform *ret, struct err *e)
 {
 	char os[64], architecture[64], variant[16] = "";

@@ -173,6 +173,7 @@ static const struct rule fetch_rules[] = {
 	{ SYS_sched_yield, RULE_ANY },
 	{ SYS_ftruncate, RULE_ANY },
 	{ SYS_pwrite64, RULE_ANY },
+	{ SYS_pread64, RULE_ANY },
 };
 
 /*
