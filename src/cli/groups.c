@@ -4,6 +4,10 @@
 static const struct cli_member image_members[] = {
 	{ "ls", &cli_images },
 	{ "pull", &cli_pull },
+	{ "push", &cli_push },
+	{ "tags", &cli_image_tags },
+	{ "delete", &cli_image_delete },
+	{ "referrers", &cli_image_referrers },
 	{ "load", &cli_load },
 	{ "save", &cli_save },
 	{ "import", &cli_import },

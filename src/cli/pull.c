@@ -2,13 +2,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/image/layers.h"
 #include "codec/ref.h"
 #include "image/image.h"
-
-#define SHORT_ID 12
-#define SHOW_MS 100
 
 struct pull_options {
 	const char *platform;
@@ -24,45 +21,6 @@ static const struct opt pull_rows[] = {
 	OPT_END,
 };
 
-struct view {
-	FILE *out;
-	bool is_quiet, is_terminal, is_drawn;
-	int64_t shown_ms;
-};
-
-static void clear(struct view *v)
-{
-	if (v->is_drawn)
-		fputs("\r\033[K", v->out);
-	v->is_drawn = false;
-}
-
-static void tell(void *data, const char *digest, const char *words)
-{
-	struct view *v = data;
-
-	if (v->is_quiet)
-		return;
-	clear(v);
-	fprintf(v->out, "%.*s: %s\n", SHORT_ID, digest_hex(digest), words);
-	fflush(v->out);
-}
-
-static void show(void *data, const char *what, int64_t done, int64_t total)
-{
-	char a[HUMAN_MAX], b[HUMAN_MAX];
-	struct view *v = data;
-	int64_t now = clock_mono_ms();
-
-	if (v->is_quiet || !v->is_terminal || now - v->shown_ms < SHOW_MS)
-		return;
-	v->shown_ms = now;
-	v->is_drawn = true;
-	fprintf(v->out, "\r\033[K%.*s: %s/%s", SHORT_ID, digest_hex(what), human_size(done, a),
-		human_size(total, b));
-	fflush(v->out);
-}
-
 /* As people write it: "busybox:latest", "host/a@sha256:…". */
 static const char *familiar(const struct ref *ref, struct arena *a)
 {
@@ -73,7 +31,7 @@ static const char *familiar(const struct ref *ref, struct arena *a)
 			      : arena_printf(a, "%s:%s", name, ref->tag);
 }
 
-static int pull(struct cli *c, const char *what, const char *platform, struct view *v,
+static int pull(struct cli *c, const char *what, const char *platform, struct layers_view *v,
 		struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
@@ -95,10 +53,12 @@ static int pull(struct cli *c, const char *what, const char *platform, struct vi
 		fflush(v->out);
 	}
 	r = image_pull(engine_store(c->engine), engine_ns(c->engine), what,
-		       &(struct image_pull_options){
-			       .platform = platform, .progress = show, .told = tell, .data = v },
+		       &(struct image_pull_options){ .platform = platform,
+						     .progress = layers_show,
+						     .told = layers_tell,
+						     .data = v },
 		       &a, &pulled, e);
-	clear(v);
+	layers_clear(v);
 	if (r < 0)
 		return r;
 	if (!v->is_quiet)
@@ -111,7 +71,7 @@ static int pull(struct cli *c, const char *what, const char *platform, struct vi
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct view v = { .out = stderr, .is_quiet = is_quiet };
+	struct layers_view v = { .out = stderr, .is_quiet = is_quiet };
 	struct ref ref;
 	int r = ref_parse(what, &ref, e);
 
@@ -126,7 +86,7 @@ static int pull_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	struct pull_options o = { 0 };
 	struct err e = ERR_INIT;
 	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
-	struct view v = { .out = stdout, .is_quiet = o.is_quiet };
+	struct layers_view v = { .out = stdout, .is_quiet = o.is_quiet };
 
 	if (first < 0)
 		return code;

@@ -58,6 +58,52 @@ int image_pull(struct store *s, const char *ns, const char *what,
 	       const struct image_pull_options *o, struct arena *a, struct image_pulled *ret,
 	       struct err *e);
 
+struct image_push_options {
+	bool is_all_tags; /* every tag of the repository that `what` names */
+	void (*begun)(void *data, const char *repository); /* all of these may be NULL */
+	void (*told)(void *data, const char *digest, const char *words);
+	void (*pushed)(void *data, const char *tag, const char *digest, int64_t size,
+		       const char *index /* that could not go whole, or NULL */);
+	void (*warned)(void *data, const char *words); /* the registry's */
+	image_progress_fn progress;
+	void *data;
+};
+/*
+ * Sends an image with all that the registry lacks: what it has is asked for first, blobs of other repositories there
+ * are mounted. Manifests go as they are stored; an index goes when all of it is here, else the manifest that was
+ * pulled of it. Layers that are not to be spread stay. -ENOENT: no such image; as image_pull otherwise.
+ */
+int image_push(struct store *s, const char *ns, const char *what,
+	       const struct image_push_options *o, struct err *e);
+
+/* ---- what a registry can be asked for without an image here ---- */
+struct image_remote_options {
+	void (*warned)(void *data, const char *words); /* the registry's; may be NULL */
+	void *data;
+};
+/* All tags of the repository that `what` names. */
+int image_remote_tags(const char *what, const struct image_remote_options *o, struct arena *a,
+		      struct json_strs *ret, struct err *e);
+/* The digest that the reference stands for in the registry. */
+int image_remote_digest(const char *what, const struct image_remote_options *o, struct arena *a,
+			const char **ret, struct err *e);
+enum image_delete_kind {
+	IMAGE_DELETE_TAG,      /* "name:tag": the tag alone */
+	IMAGE_DELETE_MANIFEST, /* "name@digest": and with it all its tags */
+	IMAGE_DELETE_BLOB,     /* "name@digest" */
+};
+/* -EOPNOTSUPP: the registry does not do this. */
+int image_remote_delete(const char *what, enum image_delete_kind kind,
+			const struct image_remote_options *o, struct err *e);
+struct image_referrer {
+	const char *digest, *media_type, *artifact_type;
+	int64_t size;
+};
+/* What refers to the manifest as its subject; `artifact_type` NULL: all. */
+int image_remote_referrers(const char *what, const char *artifact_type,
+			   const struct image_remote_options *o, struct arena *a,
+			   struct image_referrer **ret, size_t *ret_n, struct err *e);
+
 /*
  * Finds an image by reference, by image id (config digest, or a unique prefix of its hex) or manifest digest.
  * -ENOENT: "No such image: x". `ret_name` is the full reference or NULL when it was found by id.

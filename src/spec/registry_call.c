@@ -39,5 +39,6 @@ bool registry_tag_is_valid(const char *tag)
 	size_t n = strlen(tag);
 
 	return n > 0 && n <= TAG_MAX && strchr(first, tag[0]) &&
-	       strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n;
+	       strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		       n;
 }

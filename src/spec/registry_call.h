@@ -9,8 +9,8 @@
 #include "spec/image.h"
 
 enum registry_verb {
-	REGISTRY_HEAD = 1,     /* path → is_there, size, digest, media_type */
-	REGISTRY_OFFER,	       /* digest, from → is_there, or is_mounted from the repository `mounted` */
+	REGISTRY_HEAD = 1, /* path → is_there, size, digest, media_type */
+	REGISTRY_OFFER, /* digest, from → is_there, or is_mounted from the repository `mounted` */
 	REGISTRY_PUT_BLOB,     /* digest, size, and the body */
 	REGISTRY_PUT_MANIFEST, /* path, media_type, size, self, subject, and the body → digest */
 	REGISTRY_DELETE,       /* path */

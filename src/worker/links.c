@@ -95,10 +95,10 @@ int url_resolve(const char *base, const char *to, char **ret, struct err *e)
 	for (const char *p = to; r == 0 && *p; p++)
 		if ((unsigned char)*p <= 0x20 || *p == 0x7f)
 			r = -EPROTO;
-	if (r == 0 && (strlen(to) > FETCH_URL_MAX ||
-		       curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK ||
-		       curl_url_set(u, CURLUPART_URL, to, 0) != CURLUE_OK || !is_allowed(u, base) ||
-		       get_part(u, CURLUPART_URL, &text) < 0 || strlen(text) > FETCH_URL_MAX))
+	if (r == 0 &&
+	    (strlen(to) > FETCH_URL_MAX || curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK ||
+	     curl_url_set(u, CURLUPART_URL, to, 0) != CURLUE_OK || !is_allowed(u, base) ||
+	     get_part(u, CURLUPART_URL, &text) < 0 || strlen(text) > FETCH_URL_MAX))
 		r = -EPROTO;
 	if (r == 0) {
 		*ret = strdup(text);
@@ -106,7 +106,8 @@ int url_resolve(const char *base, const char *to, char **ret, struct err *e)
 	}
 	curl_free(text);
 	curl_url_cleanup(u);
-	return r < 0 ? err_set(e, r, "the registry leads to a URL that cannot be followed: '%.200s'", to)
+	return r < 0 ? err_set(e, r,
+			       "the registry leads to a URL that cannot be followed: '%.200s'", to)
 		     : 0;
 }
 

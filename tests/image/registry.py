@@ -24,6 +24,7 @@ import socket
 import threading
 
 import archives
+import uploads
 
 LAYER_BYTES = 3 << 20
 USER = "Basic " + base64.b64encode(b"user:secret").decode()
@@ -50,7 +51,7 @@ LARGE_BYTES = 100 << 20
 large_image = functools.cache(lambda: make_image(LARGE_BYTES))
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(uploads.Uploads, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     counts = {}
 
@@ -128,7 +129,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/token":
             ok = self.headers.get("Authorization") == USER
             return self.answer(200, json.dumps({"token": TOKEN}).encode()) if ok else self.answer(401)
+        if path == "/pushtoken":
+            return self.answer(200, b'{"token":"pushing"}')
         parts = path.split("/")
+        if len(parts) > 4 and parts[1] == "v2" and self.get_written():
+            return None
         if len(parts) != 5 or parts[1] != "v2":
             return self.answer(404)
         getattr(self, "do_" + parts[2], self.plain)(parts[3], parts[4])
@@ -463,7 +468,12 @@ def main():
     p.add_argument("--client-ca")
     p.add_argument("--port", type=int, default=0)
     p.add_argument("--status", type=int, default=0)
+    p.add_argument("--archive", metavar="HOST", help="write the image for uploads.py to LOG instead")
     o = p.parse_args()
+    if o.archive:
+        with open(o.log, "wb") as f:
+            f.write(uploads.archive(o.archive))
+        return
     Handler.log = o.log
     Handler.status = o.status
     servers = [Server(("127.0.0.1", o.port), Handler), Server(("127.0.0.1", 0), Handler)]

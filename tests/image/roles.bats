@@ -25,6 +25,7 @@ as_documented() {
 
 @test "parse reaches what its table says" { as_documented corten-worker parse; }
 @test "manifest reaches what its table says" { as_documented corten-worker manifest; }
+@test "describe reaches what its table says" { as_documented corten-worker describe; }
 @test "signatures reaches what its table says" { as_documented corten-worker signatures; }
 @test "copy reaches what its table says" { as_documented corten-worker copy; }
 @test "verify reaches what its table says" { as_documented corten-verify verify; }

@@ -67,10 +67,10 @@ static const struct role {
 	int (*enter)(void);
 	bool has_root; /* `enter` gives the descriptor that paths begin at */
 } roles[] = {
-	{ "parse", enter_parse },	  { "manifest", enter_parse },
-	{ "signatures", enter_parse },	  { "copy", enter_parse },
-	{ "verify", enter_verify },	  { "fetch", enter_fetch },
-	{ "unpack", enter_unpack, true },
+	{ "parse", enter_parse },    { "manifest", enter_parse },
+	{ "describe", enter_parse }, { "signatures", enter_parse },
+	{ "copy", enter_parse },     { "verify", enter_verify },
+	{ "fetch", enter_fetch },    { "unpack", enter_unpack, true },
 };
 
 /* ---- a live worker ---- */

@@ -2,9 +2,11 @@
 #include "image/registry/registry.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "codec/digest.h"
 
@@ -68,13 +70,30 @@ static int wait_for(struct worker *w, struct err *e)
 	}
 }
 
-int image_describe(struct worker *w, const char *digest, const char *media_type, const char *text,
-		   size_t len, struct arena *a, struct image_described *ret, struct err *e)
+int image_memory_file(const char *text, size_t len, struct err *e)
+{
+	AUTO_FD fd = memfd_create("corten-document", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_write_full(fd, text, len);
+
+	return r < 0 ? err_sys(e, r, "make a file in memory") : TAKE_FD(fd);
+}
+
+static int start(struct worker *w, const char *platform, struct err *e)
+{
+	int r = w->control >= 0 ? 1 : worker_start("describe", NULL, 0, w, e);
+
+	return r != 0 ? MIN(r, 0)
+		      : worker_send(w, WORKER_START, 0, platform, strlen(platform), -EBADF, e);
+}
+
+int image_describe(struct worker *w, const char *platform, const char *digest,
+		   const char *media_type, const char *text, size_t len, struct arena *a,
+		   struct image_described *ret, struct err *e)
 {
 	AUTO_STRBUF struct strbuf b = { 0 };
 	AUTO_FREE char *payload = NULL;
 	struct worker_msg m;
-	int r = w->control >= 0 ? 0 : worker_start("describe", NULL, 0, w, e);
+	int r = start(w, platform, e);
 
 	strbuf_add(&b, digest, strlen(digest) + 1);
 	strbuf_add(&b, media_type, strlen(media_type) + 1);

@@ -1,0 +1,61 @@
+# What a registry is asked or told without an image here: tags, delete, referrers, inspect; and copies between places.
+
+bats_require_minimum_version 1.5.0
+load ../inventory/instance
+load registry
+
+setup() {
+	instance_setup
+	registry_py_start
+}
+
+teardown() {
+	registry_py_stop
+	instance_teardown
+}
+
+@test "tags: over all pages, and only what can be one" {
+	run -0 "$CORTEN" image tags "$HOST/pages"
+	[ "${#lines[@]}" = 25 ]
+	[ "${lines[24]}" = t024 ]
+	[ "$(grep -c 'tags/list' "$LOG")" = 3 ]
+	run -0 "$CORTEN" image tags --format json "$HOST/pages"
+	[ "$("$PYTHON" -c 'import json, sys; v = json.load(sys.stdin); print(v["Repository"], len(v["Tags"]))' <<<"$output")" = "$HOST/pages 25" ]
+	run -1 "$CORTEN" image tags "$HOST/endless"
+	[[ $output == *"is its own next"* ]]
+}
+
+@test "referrers: by type, whoever filters" {
+	local digest="sha256:$(printf '1%.0s' {1..64})" name
+	run -0 "$CORTEN" image referrers "$HOST/good@$digest"
+	[ "${#lines[@]}" = 1 ]
+	for name in kinds unfiltered; do
+		run -0 "$CORTEN" image referrers --format '{{.ArtifactType}}' "$HOST/$name@$digest"
+		[ "$output" = "$(printf 'application/x-one\napplication/x-two')" ]
+		run -0 "$CORTEN" image referrers --artifact-type application/x-two --format '{{.ArtifactType}}' "$HOST/$name@$digest"
+		[ "$output" = application/x-two ]
+	done
+}
+
+@test "delete: asks first, says what goes, and what else would" {
+	need_docker_registry
+	docker_registry_start
+	local digest code=0
+	skopeo copy -q --dest-tls-verify=false "oci-archive:$(good_archive)" "docker://$REG/a:1"
+	digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$REG/a:1")
+	run -1 "$CORTEN" image delete "$REG/a@$digest" <<<n
+	[[ $output == *"removes the manifest $digest of $REG/a"*"nothing was deleted"* ]] || code=1
+	run -1 "$CORTEN" image delete -f "$REG/a:1"
+	[[ $output == *"'corten image delete $REG/a@$digest' deletes the manifest with all its tags"* ]] || code=2
+	run -0 "$CORTEN" image delete "$REG/a@$digest" <<<y
+	[[ $output == *"Deleted: $REG/a@$digest" ]] || code=3
+	run -1 skopeo inspect --tls-verify=false "docker://$REG/a:1"
+	run -1 "$CORTEN" image delete -f "$REG/a@$digest"
+	docker_registry_stop
+	[ "$code" = 0 ]
+	# A registry of today deletes a tag.
+	load_for_push
+	push "$HOST/good"
+	run -0 "$CORTEN" image delete -f "$HOST/good:latest"
+	[ "$output" = "Deleted: $HOST/good:latest" ]
+}
