@@ -14,7 +14,7 @@ static int describe(struct store *s, const char *digest, const char *type, struc
 	int r = store_content_read(s, digest, LIMIT_MANIFEST_BYTES, a, &text, &len, e);
 
 	if (r == 0)
-		r = image_describe(&w, digest, type, text, len, a, ret, e);
+		r = image_describe(&w, NULL, digest, type, text, len, a, ret, e);
 	worker_stop(&w);
 	*ret_size = r == 0 ? (int64_t)len : 0;
 	return r;

@@ -1,0 +1,22 @@
+#pragma once
+/*
+ * Which system calls each role has, and the filter that kills it at any other (seccomp). sandbox.c alone includes this.
+ * Safe after fork: yes.
+ */
+struct err;
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
+enum sandbox_calls { CALLS_PARSE, CALLS_VERIFY, CALLS_UNPACK, CALLS_FETCH, CALLS_PACK };
+
+/* For good. In builds with a sanitizer nothing is done. */
+int sandbox_filter_load(enum sandbox_calls calls, struct err *e);
