@@ -84,6 +84,9 @@ static int make_file(struct store *s, const char *snapshotter, struct err *e)
 			return 0;
 		if (faccessat(s->root_fd, "blobs", F_OK, 0) < 0)
 			return snapshotter_choose(s, snapshotter, e);
+		/* Another process may have made both between the two looks. */
+		if (fstatat(s->root_fd, "store.db", &st, 0) == 0 && st.st_size > 0)
+			return 0;
 		return err_set_code(
 			e, -EUCLEAN, ERR_DATA_LOSS,
 			"the store's database '%s/store.db' is damaged (it is empty): restore it from a "
