@@ -9,12 +9,14 @@ static int describe(struct store *s, const char *digest, const char *type, struc
 		    struct image_described *ret, int64_t *ret_size, struct err *e)
 {
 	struct worker w = { .control = -EBADF };
+	char platform[PLATFORM_TEXT_MAX];
 	const char *text;
 	size_t len;
 	int r = store_content_read(s, digest, LIMIT_MANIFEST_BYTES, a, &text, &len, e);
 
 	if (r == 0)
-		r = image_describe(&w, NULL, digest, type, text, len, a, ret, e);
+		r = image_describe(&w, image_host_platform(platform), digest, type, text, len, a,
+				   ret, e);
 	worker_stop(&w);
 	*ret_size = r == 0 ? (int64_t)len : 0;
 	return r;
