@@ -62,15 +62,24 @@ static int enter_unpack(void)
 	return sandbox_enter_unpack(root_fd, NULL);
 }
 
+static int enter_pack(void)
+{
+	int base = -EBADF;
+
+	return sandbox_enter_pack(root_fd, &base, NULL);
+}
+
 static const struct role {
 	const char *name;
 	int (*enter)(void);
 	bool has_root; /* `enter` gives the descriptor that paths begin at */
 } roles[] = {
-	{ "parse", enter_parse },    { "manifest", enter_parse },
-	{ "describe", enter_parse }, { "signatures", enter_parse },
-	{ "copy", enter_parse },     { "verify", enter_verify },
-	{ "fetch", enter_fetch },    { "unpack", enter_unpack, true },
+	{ "parse", enter_parse },	  { "manifest", enter_parse },
+	{ "signatures", enter_parse },	  { "copy", enter_parse },
+	{ "verify", enter_verify },	  { "fetch", enter_fetch },
+	{ "unpack", enter_unpack, true }, { "pack", enter_pack, true },
+	{ "describe", enter_parse },	  { "compose", enter_parse },
+	{ "import", enter_parse },
 };
 
 /* ---- a live worker ---- */
@@ -285,21 +294,21 @@ static int in_sandbox(const struct role *role, int (*probe)(const void *), const
 /* ---- every system call ---- */
 
 struct call {
-	long nr, first;
+	long nr, first, third;
 };
 
 /* Descriptors that are not open and pointers that lead nowhere: what is let through fails harmlessly. */
 static int do_call(const void *arg)
 {
 	const struct call *c = arg;
-	long r = syscall((int)c->nr, c->first, 0, NOWHERE, 0, 0, 0);
+	long r = syscall((int)c->nr, c->first, 0, c->third, 0, 0, 0);
 
 	return r < 0 && errno == ENOSYS ? CODE_ABSENT : CODE_DONE;
 }
 
-static bool survives(const struct role *role, long nr, long first)
+static bool survives(const struct role *role, long nr, long first, long third)
 {
-	int code = in_sandbox(role, do_call, &(struct call){ nr, first });
+	int code = in_sandbox(role, do_call, &(struct call){ nr, first, third });
 
 	return code != -SIGSYS && code != CODE_ABSENT && code != CODE_NO_SANDBOX;
 }
@@ -331,9 +340,10 @@ static void print_calls(const struct role *role)
 
 		if (!name)
 			continue;
-		/* Threads alone: what else clone makes is one of the probes. */
-		if (survives(role, nr, NOWHERE) ||
-		    (nr == SYS_clone && survives(role, nr, CLONE_THREAD)))
+		/* Threads and reading alone: what else these make is one of the probes. */
+		if (survives(role, nr, NOWHERE, NOWHERE) ||
+		    (nr == SYS_clone && survives(role, nr, CLONE_THREAD, NOWHERE)) ||
+		    (nr == SYS_openat && survives(role, nr, NOWHERE, O_RDONLY)))
 			names[n++] = name;
 		else
 			free(name);
