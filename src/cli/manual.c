@@ -290,6 +290,12 @@ static const struct manual manuals[] = {
 	  exits_plain,
 	  ITEMS({ "corten image resolve --explain debian:12", "Where a pull would go" }),
 	  "image login pull" },
+	{ "image verify",
+	  PARAGRAPHS(
+		  "Says whether the policy accepts an image that is in the store, and by which rule, key and signature. It "
+		  "asks no registry: signatures are those that were kept when the image was pulled."),
+	  exits_plain, ITEMS({ "corten image verify debian:12", "Before a start" }),
+	  "image image-resolve pull" },
 	{ "image unpack",
 	  PARAGRAPHS(
 		  "Makes an OCI bundle of an image in a folder that is new or empty: rootfs with what the layers have, "

@@ -279,7 +279,7 @@ static const struct opt prune_rows[] = {
 	{ "all", 'a', OPT_BOOL, 0, offsetof(struct prune_options, is_all), NULL,
 	  "Remove all unused images, not just dangling ones", NULL },
 	{ "filter", 0, OPT_STRV, 0, offsetof(struct prune_options, filters), "filter",
-	  "Provide filter values (until=<timestamp>, label=<key>[=<value>], label!=…)", NULL },
+	  "Provide filter values (until=<timestamp>, label=<key>[=<value>], label!=KEY)", NULL },
 	{ "force", 'f', OPT_BOOL, 0, offsetof(struct prune_options, is_forced), NULL,
 	  "Do not prompt for confirmation", NULL },
 	OPT_END,

@@ -36,7 +36,13 @@ static int verify_main(struct cli *c, const struct cli_command *cmd, int argc, c
 }
 
 const struct cli_command cli_image_verify = {
-	"verify", "IMAGE", "Say whether the policy accepts an image, and by which signature",
-	NULL,	  0,	   1,
-	1,	  false,   verify_main,
+	"image verify",
+	"IMAGE",
+	"Say whether the policy accepts an image, and by which signature",
+	NULL,
+	0,
+	1,
+	1,
+	false,
+	verify_main,
 };
