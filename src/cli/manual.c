@@ -290,6 +290,30 @@ static const struct manual manuals[] = {
 	  exits_plain,
 	  ITEMS({ "corten image resolve --explain debian:12", "Where a pull would go" }),
 	  "image login pull" },
+	{ "push",
+	  PARAGRAPHS(
+		  "Uploads an image to the registry that its name says, with -a all tags of the repository that the store "
+		  "has. What the registry has already is not sent again. Credentials are those that corten-login(1) kept."),
+	  exits_plain, ITEMS({ "corten push host.example/site:1", "One tag" }), "login pull tag" },
+	{ "image tags",
+	  PARAGRAPHS(
+		  "Lists the tags that a repository has in its registry, one a line. Nothing is pulled, and the store is not "
+		  "asked."),
+	  exits_plain, ITEMS({ "corten image tags debian", "From Docker Hub" }),
+	  "image image-resolve pull" },
+	{ "image delete",
+	  PARAGRAPHS(
+		  "Deletes a tag or, by digest, a manifest or a blob in a registry. It asks first, unless -f is given. Images in "
+		  "the store stay; corten-rmi(1) removes those."),
+	  exits_plain,
+	  ITEMS({ "corten image delete -f localhost:5000/site:old", "A tag, without a question" }),
+	  "image image-tags rmi" },
+	{ "image referrers",
+	  PARAGRAPHS(
+		  "Lists what a registry has that refers to an image: signatures, attestations, lists of what is in it. With "
+		  "--artifact-type only what is of that type."),
+	  exits_plain, ITEMS({ "corten image referrers host.example/site:1", "All of them" }),
+	  "image image-verify" },
 	{ "image verify",
 	  PARAGRAPHS(
 		  "Says whether the policy accepts an image that is in the store, and by which rule, key and signature. It "

@@ -65,7 +65,7 @@ static int referrers_main(struct cli *c, const struct cli_command *cmd, int argc
 const struct cli_command cli_image_referrers = {
 	"image referrers",
 	"[OPTIONS] NAME[:TAG|@DIGEST]",
-	"List what refers to an image in its registry: signatures, attestations, …",
+	"List what refers to an image in its registry: signatures, attestations and the like",
 	referrers_rows,
 	0,
 	1,
