@@ -14,6 +14,7 @@ static const struct cli_member image_members[] = {
 	{ "history", &cli_history },
 	{ "resolve", &cli_image_resolve },
 	{ "verify", &cli_image_verify },
+	{ "copy", &cli_image_copy },
 	{ "tags", &cli_image_tags },
 	{ "referrers", &cli_image_referrers },
 	{ "delete", &cli_image_delete },

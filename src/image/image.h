@@ -76,6 +76,27 @@ struct image_push_options {
 int image_push(struct store *s, const char *ns, const char *what,
 	       const struct image_push_options *o, struct err *e);
 
+struct image_copy_options {
+	const char *platform; /* of an index; NULL: this host's */
+	bool is_all;	      /* an index goes whole */
+	void (*told)(void *data, const char *digest, const char *words); /* these may be NULL */
+	void (*warned)(void *data, const char *words);
+	image_progress_fn progress;
+	void *data;
+};
+struct image_copied {
+	const char *digest; /* of the manifest or index that went over */
+	int64_t size;
+};
+/*
+ * From a registry ("docker://name:tag") or the store ("corten:name") to a registry. What comes from a registry is hashed
+ * by a role without a network before it goes on; blobs of the same registry are mounted. -EOPNOTSUPP names a transport
+ * that copy does not have.
+ */
+int image_copy(struct store *s, const char *ns, const char *from, const char *to,
+	       const struct image_copy_options *o, struct arena *a, struct image_copied *ret,
+	       struct err *e);
+
 /* ---- what a registry can be asked for without an image here ---- */
 struct image_remote_options {
 	void (*warned)(void *data, const char *words); /* the registry's; may be NULL */

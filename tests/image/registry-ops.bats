@@ -59,3 +59,23 @@ teardown() {
 	run -0 "$CORTEN" image delete -f "$HOST/good:latest"
 	[ "$output" = "Deleted: $HOST/good:latest" ]
 }
+
+@test "copy: from another registry, hashed on the way; what is not there is named" {
+	need_docker_registry
+	docker_registry_start
+	local code=0
+	run -0 "$CORTEN" image copy "docker://$HOST/plain" "docker://$REG/copied:1"
+	[ "$(grep -c ': Pushed$' <<<"$output")" = 3 ] || code=1
+	run -0 skopeo copy -q --src-tls-verify=false "docker://$REG/copied:1" "dir:$INSTANCE/copied"
+	[ "$(sha256sum <"$INSTANCE/copied/manifest.json" | cut -d' ' -f1)" = "$("$CORTEN" image copy -q "docker://$HOST/plain" "docker://$REG/again:1" | sed s/sha256://)" ] || code=2
+	# The registry's own bytes are mounted, not carried.
+	run -0 "$CORTEN" image copy "docker://$REG/copied:1" "docker://$REG/near:1"
+	[ "$(grep -c ': Mounted from copied$' <<<"$output")" = 3 ] || code=3
+	run -1 "$CORTEN" image copy "docker://$HOST/digest" "docker://$REG/damaged:1"
+	[[ $output == *"the blob is damaged"* ]] || code=4
+	run -1 "$CORTEN" image copy "oci:$INSTANCE/x" "docker://$REG/x"
+	[[ $output == *"transport 'oci:' is not supported"* ]] || code=5
+	run -0 "$CORTEN" image tags "$REG/near"
+	docker_registry_stop
+	[ "$code" = 0 ]
+}
