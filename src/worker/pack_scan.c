@@ -1,6 +1,6 @@
 /*
  * The first pass: trusted.* xattrs, which the kernel shows to CAP_SYS_ADMIN alone. Names and xattrs are read, files are not
- * opened; afterwards the capability goes (docs/decisions/0030-pack-role.md).
+ * opened; afterwards the capability goes (docs/decisions/0009-pack-role.md).
  */
 #include <dirent.h>
 #include <fcntl.h>
