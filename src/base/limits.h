@@ -33,7 +33,7 @@
 #define LIMIT_TTRPC_MSG ((size_t)4 << 20)
 /* One frame of the attach protocol: a pipe's default capacity. */
 #define LIMIT_ATTACH_FRAME ((size_t)64 << 10)
-/* What an attached client may lag behind before it is cut off (design, decision 8). */
+/* What an attached client may lag behind before it is cut off (design, decision 10). */
 #define LIMIT_ATTACH_LAG ((size_t)1 << 20)
 /* A log line is split into chunks of this size, as docker and CRI do. */
 #define LIMIT_LOG_LINE ((size_t)16 << 10)
