@@ -2,6 +2,7 @@
 #include "image/priv.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,7 @@
 /* After its last message a worker has nothing left to do. */
 #define END_MS 2000
 #define FDS_MAX 6
+#define POLL_MS 1000
 
 /* Beside the running program, in the libexec folder beside it, or in the installed one. */
 static int find_program(const char *name, char **ret, struct err *e)
@@ -97,6 +99,22 @@ int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct 
 	return 0;
 }
 
+int worker_wait(struct worker *w, bool is_patient, struct err *e)
+{
+	struct pollfd p = { .fd = w->control, .events = POLLIN };
+
+	for (;;) {
+		int r = poll(&p, 1, POLL_MS);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, -errno, "wait for the worker");
+		if (!is_patient && clock_mono_ms() - w->heard_ms > WORKER_STALL_MS)
+			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
+	}
+}
+
 void worker_stop(struct worker *w)
 {
 	int status;
@@ -167,6 +185,7 @@ int worker_send(struct worker *w, enum worker_msg_type type, uint64_t a, const v
 {
 	int r = worker_msg_send(w->control, type, a, 0, payload, len, fd);
 
+	w->heard_ms = clock_mono_ms();
 	/* A worker that failed meanwhile has said why: the next message is its error. */
 	if (r == -EPIPE)
 		return 0;

@@ -19,7 +19,6 @@
 #include "base/str.h"
 #include "spec/fetch_setup.h"
 
-#define WAIT_MS 100
 /* Larger blobs are asked for in parts that end at multiples of this, by several fetchers where they are idle. */
 #define PART_BYTES ((int64_t)32 << 20)
 /* The one that is read, and those that are fetched ahead of it. */
@@ -82,22 +81,6 @@ static int send_get(struct fetcher *x, const char *path, int fd, uint64_t offset
 
 /* ---- small documents ---- */
 
-static int wait_one(struct fetcher *x, struct err *e)
-{
-	struct pollfd p = { .fd = x->worker.control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&p, 1, WAIT_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - x->worker.heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint64_t size,
 		char **ret_type, struct err *e)
 {
@@ -110,7 +93,7 @@ int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint6
 		AUTO_FREE char *payload = NULL;
 		struct worker_msg m = { 0 };
 
-		r = wait_one(x, e);
+		r = worker_wait(&x->worker, false, e);
 		if (r == 0)
 			r = worker_recv(&x->worker, &m, &payload, e);
 		if (r < 0 || m.type == WORKER_PROGRESS)

@@ -2,10 +2,8 @@
 #include "image/forms/priv.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -15,7 +13,6 @@
 #define ENTRIES_MAX 20000
 /* Offers together: many images may share one large config, and all of them wait in memory. */
 #define OFFERS_BYTES ((size_t)64 << 20)
-#define POLL_MS 1000
 
 struct load {
 	struct image_work w;
@@ -128,23 +125,6 @@ static int on_message(struct load *l, struct err *e)
 	}
 }
 
-/* A pipe may be as slow as it likes; a file may not. */
-static int wait_message(struct load *l, struct err *e)
-{
-	struct pollfd p = { .fd = l->worker.control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&p, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (l->is_file && clock_mono_ms() - l->worker.heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 static int parse_archive(struct load *l, int fd, struct err *e)
 {
 	const struct spawn_fd fds[] = { { fd, 0 } };
@@ -161,7 +141,8 @@ static int parse_archive(struct load *l, int fd, struct err *e)
 	}
 	r = worker_send(&l->worker, WORKER_START, 0, platform, strlen(platform), -EBADF, e);
 	while (r == 0 && !l->is_done) {
-		r = wait_message(l, e);
+		/* A pipe may be as slow as it likes; a file may not. */
+		r = worker_wait(&l->worker, !l->is_file, e);
 		if (r == 0)
 			r = on_message(l, e);
 	}

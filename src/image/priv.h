@@ -29,6 +29,8 @@ int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct 
  * worker sends descriptors. 0 or -errno.
  */
 int worker_recv(struct worker *w, struct worker_msg *ret, char **ret_payload, struct err *e);
+/* Until it says something. -ETIMEDOUT when it and we have been silent for WORKER_STALL_MS, unless it `is_patient`. */
+int worker_wait(struct worker *w, bool is_patient, struct err *e);
 int worker_send(struct worker *w, enum worker_msg_type type, uint64_t a, const void *payload,
 		size_t len, int fd, struct err *e);
 /* Ends it, by force when it does not end by itself. Accepts one that never ran. */

@@ -1,10 +1,8 @@
 /* An image from a registry: names by the manifest role, bytes by the fetch role, layers by the unpack role. */
 #include "image/registry/registry.h"
 
-#include <poll.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -16,7 +14,6 @@
 
 /* Documents of one image: indexes, manifests that turn out to be another platform's, configs. */
 #define DOCUMENTS_MAX 64
-#define POLL_MS 1000
 
 struct pull {
 	struct image_work w;
@@ -196,23 +193,6 @@ static int on_described(struct pull *p, const struct worker_msg *m, const char *
 	return p->target.digest ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
-static int wait_names(struct pull *p, struct err *e)
-{
-	struct pollfd fd = { .fd = p->names.control, .events = POLLIN };
-
-	p->names.heard_ms = clock_mono_ms();
-	for (;;) {
-		int r = poll(&fd, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - p->names.heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 static int ask_names(struct pull *p, const struct document *top, struct err *e)
 {
 	char buf[PLATFORM_TEXT_MAX];
@@ -228,7 +208,7 @@ static int ask_names(struct pull *p, const struct document *top, struct err *e)
 		AUTO_FREE char *payload = NULL;
 		struct worker_msg m;
 
-		r = wait_names(p, e);
+		r = worker_wait(&p->names, false, e);
 		if (r == 0)
 			r = worker_recv(&p->names, &m, &payload, e);
 		if (r < 0)

@@ -4,12 +4,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -19,7 +17,6 @@
 #define LISTING "rootfs.mtree"
 #define NOTE "corten.json"
 #define NOTE_MAX ((size_t)64 << 10)
-#define POLL_MS 1000
 #define NOTES_MAX 100000
 
 /* corten.json: which image the bundle is of. A user may have changed it; it names content by digest only. */
@@ -74,28 +71,12 @@ static int on_unpacked(struct unpacking *u, const struct worker_msg *m, const ch
 	return 0;
 }
 
-static int wait_unpack(struct unpacking *u, struct err *e)
-{
-	struct pollfd p = { .fd = u->unpack.control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&p, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - u->unpack.heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 static int run_unpack(struct unpacking *u, struct err *e)
 {
 	while (u->unpack.control >= 0) {
 		AUTO_FREE char *payload = NULL;
 		struct worker_msg m;
-		int r = wait_unpack(u, e);
+		int r = worker_wait(&u->unpack, false, e);
 
 		if (r == 0)
 			r = worker_recv(&u->unpack, &m, &payload, e);

@@ -1,5 +1,4 @@
 /* The compose role's other end: its two documents become content, its offer an image. */
-#include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -11,7 +10,6 @@
 
 /* A config and a manifest. */
 #define FILES_MAX 2
-#define STALL_MS 60000
 
 struct composing {
 	struct image_work *w;
@@ -130,19 +128,6 @@ static int on_message(struct composing *c, bool *ret_done, struct err *e)
 	}
 }
 
-static int wait_message(struct composing *c, struct err *e)
-{
-	struct pollfd p = { .fd = c->worker.control, .events = POLLIN };
-	int r;
-
-	do
-		r = poll(&p, 1, STALL_MS);
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return err_sys(e, -errno, "wait for the worker");
-	return r == 0 ? err_set(e, -ETIMEDOUT, "the worker makes no progress") : 0;
-}
-
 static int run(struct composing *c, const struct compose_setup *setup, struct err *e)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
@@ -156,7 +141,7 @@ static int run(struct composing *c, const struct compose_setup *setup, struct er
 	if (r == 0)
 		r = worker_send(&c->worker, WORKER_START, 0, text.p, text.len, -EBADF, e);
 	while (r == 0 && !is_done) {
-		r = wait_message(c, e);
+		r = worker_wait(&c->worker, false, e);
 		if (r == 0)
 			r = on_message(c, &is_done, e);
 	}

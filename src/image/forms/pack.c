@@ -1,13 +1,9 @@
 /* The pack role's other end. */
-#include <poll.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "image/forms/priv.h"
-
-#define POLL_MS 1000
 
 int pack_start(const struct pack_job *j, struct worker *ret, struct err *e)
 {
@@ -33,23 +29,6 @@ int pack_start(const struct pack_job *j, struct worker *ret, struct err *e)
 	if (r < 0)
 		worker_stop(ret);
 	return r;
-}
-
-/* Whoever reads a pipe may be as slow as they like; files and the walk may not. */
-static int wait_message(const struct pack_job *j, struct worker *w, struct err *e)
-{
-	struct pollfd p = { .fd = w->control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&p, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (!j->is_patient && clock_mono_ms() - w->heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
 }
 
 static int on_changes(const struct pack_job *j, const struct worker_msg *m, const char *payload,
@@ -95,7 +74,7 @@ int pack_finish(const struct pack_job *j, struct worker *w, struct packed *ret, 
 	for (;;) {
 		AUTO_FREE char *payload = NULL;
 		struct worker_msg m;
-		int r = wait_message(j, w, e);
+		int r = worker_wait(w, j->is_patient, e);
 
 		if (r == 0)
 			r = worker_recv(w, &m, &payload, e);

@@ -1,16 +1,12 @@
 #include "image/registry/ask.h"
 
-#include <poll.h>
 #include <sys/mman.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "image/priv.h"
 #include "spec/fetch_setup.h"
-
-#define WAIT_MS 1000
 
 void registry_answer_done(struct registry_answer *a)
 {
@@ -34,28 +30,12 @@ static int start(const struct fetch_setup *setup, struct worker *w, struct err *
 	return r;
 }
 
-static int wait_one(struct worker *w, struct err *e)
-{
-	struct pollfd p = { .fd = w->control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&p, 1, WAIT_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - w->heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 static int wait_answer(struct worker *w, char **ret_type, struct err *e)
 {
 	for (;;) {
 		AUTO_FREE char *payload = NULL;
 		struct worker_msg m;
-		int r = wait_one(w, e);
+		int r = worker_wait(w, false, e);
 
 		if (r == 0)
 			r = worker_recv(w, &m, &payload, e);

@@ -1,16 +1,13 @@
 /* What a document is, by the word of the describe role, and what must hold for that word. */
 #include "image/registry/registry.h"
 
-#include <poll.h>
 #include <sys/mman.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "codec/digest.h"
 
-#define POLL_MS 1000
 #define MANIFESTS_MAX 4096
 
 static int check_descriptor(const struct oci_descriptor *d, struct err *e)
@@ -53,23 +50,6 @@ int image_described_read(const char *json, size_t len, struct arena *a, struct i
 	return ret->manifest ? check_manifest(ret->manifest, e) : 0;
 }
 
-static int wait_for(struct worker *w, struct err *e)
-{
-	struct pollfd fd = { .fd = w->control, .events = POLLIN };
-
-	w->heard_ms = clock_mono_ms();
-	for (;;) {
-		int r = poll(&fd, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - w->heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 int image_memory_file(const char *text, size_t len, struct err *e)
 {
 	AUTO_FD fd = memfd_create("corten-document", MFD_CLOEXEC);
@@ -103,7 +83,7 @@ int image_describe(struct worker *w, const char *platform, const char *digest,
 	if (r == 0)
 		r = worker_send(w, WORKER_DOCUMENT, 0, b.p, b.len, -EBADF, e);
 	if (r == 0)
-		r = wait_for(w, e);
+		r = worker_wait(w, false, e);
 	if (r == 0)
 		r = worker_recv(w, &m, &payload, e);
 	if (r < 0)

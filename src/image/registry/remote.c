@@ -1,7 +1,6 @@
 /* Calls of the fetch role, and what must hold for its answers. */
 #include "image/registry/registry.h"
 
-#include <poll.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -11,7 +10,6 @@
 #include "codec/ref.h"
 #include "image/registry/setup.h"
 
-#define POLL_MS 1000
 /* To give up an upload with the registry. */
 #define END_MS 3000
 #define WARNING_MAX 512
@@ -130,22 +128,6 @@ int remote_read(struct remote *g, size_t lane, struct arena *a, struct registry_
 	return r < 0 ? r : 1;
 }
 
-static int wait_for(struct worker *w, struct err *e)
-{
-	struct pollfd fd = { .fd = w->control, .events = POLLIN };
-
-	for (;;) {
-		int r = poll(&fd, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(e, -errno, "wait for the worker");
-		if (clock_mono_ms() - w->heard_ms > WORKER_STALL_MS)
-			return err_set(e, -ETIMEDOUT, "the worker makes no progress");
-	}
-}
-
 int remote_call(struct remote *g, const struct registry_call *c, int fd, struct arena *a,
 		struct registry_answer *ret, struct err *e)
 {
@@ -153,7 +135,7 @@ int remote_call(struct remote *g, const struct registry_call *c, int fd, struct 
 	int r = remote_send(g, 0, c, fd, e);
 
 	while (r == 0) {
-		r = wait_for(&g->lanes[0], e);
+		r = worker_wait(&g->lanes[0], false, e);
 		if (r == 0)
 			r = remote_read(g, 0, a, ret, &done, e);
 	}
@@ -202,7 +184,7 @@ int remote_document(struct remote *g, const char *path, struct arena *a,
 	if (r == 0)
 		r = send_get(g, 0, path, WORKER_GET_BOUNDED | LIMIT_MANIFEST_BYTES, fd, e);
 	while (r == 0) {
-		r = wait_for(&g->lanes[0], e);
+		r = worker_wait(&g->lanes[0], false, e);
 		if (r == 0)
 			r = read_got(g, 0, &type, e);
 	}
