@@ -308,6 +308,15 @@ static const struct manual manuals[] = {
 	  exits_plain,
 	  ITEMS({ "corten image delete -f localhost:5000/site:old", "A tag, without a question" }),
 	  "image image-tags rmi" },
+	{ "image copy",
+	  PARAGRAPHS(
+		  "Copies an image into a registry, from another one (docker://NAME) or from the store (corten:NAME), blob by "
+		  "blob, without unpacking it. Digests are checked on the way by a process that has no network. With -a all "
+		  "images of an index are copied."),
+	  exits_plain,
+	  ITEMS({ "corten image copy docker://debian:12 docker://localhost:5000/debian:12",
+		  "Into a registry of one's own" }),
+	  "login push" },
 	{ "image referrers",
 	  PARAGRAPHS(
 		  "Lists what a registry has that refers to an image: signatures, attestations, lists of what is in it. With "
