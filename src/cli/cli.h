@@ -36,6 +36,8 @@ struct cli_command {
 	int (*run)(struct cli *c, const struct cli_command *cmd, int argc, char **argv);
 	const struct cli_member
 		*members; /* of a group, the last one without a name; NULL: no group */
+	const char *
+		missing; /* of a group: " word word ", what people will type and is not there yet */
 };
 
 /* A word behind a group's name. Commands that stand alone too ("image pull") are the same row. */

@@ -31,6 +31,7 @@ const struct cli_command cli_image = {
 	.args_max = -1,
 	.run = cli_group_main,
 	.members = image_members,
+	.missing = " build inspect sync ",
 };
 
 static const struct cli_member system_members[] = {
@@ -48,4 +49,5 @@ const struct cli_command cli_system = {
 	.args_max = -1,
 	.run = cli_group_main,
 	.members = system_members,
+	.missing = " events info start ",
 };

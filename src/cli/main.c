@@ -187,6 +187,13 @@ static void print_group_help(const struct cli_command *group)
 	       group->name);
 }
 
+static bool has_word(const char *words, const char *word)
+{
+	const char *at = *word ? strstr(words, word) : NULL;
+
+	return at && at > words && at[-1] == ' ' && at[strlen(word)] == ' ';
+}
+
 int cli_group_main(struct cli *c, const struct cli_command *group, int argc, char **argv)
 {
 	if (argc < 2 || streq(argv[1], "--help") || streq(argv[1], "-h") ||
@@ -197,6 +204,8 @@ int cli_group_main(struct cli *c, const struct cli_command *group, int argc, cha
 	for (const struct cli_member *m = group->members; m->name; m++)
 		if (streq(m->name, argv[1]))
 			return m->command->run(c, m->command, argc - 1, argv + 1);
+	if (group->missing && has_word(group->missing, argv[1]))
+		return cli_failf(1, "command '%s %s' is not supported yet", group->name, argv[1]);
 	return cli_failf(
 		1, "unknown command: corten %s %s\n\nRun 'corten %s --help' for more information",
 		group->name, argv[1], group->name);
