@@ -367,7 +367,7 @@ static int build_bundle_spec(struct engine *en, const struct image_record *img, 
 	struct engine_create_options o = { .command = img->entrypoint.n + img->cmd.n ? NULL : shell,
 					   .hostname = "corten",
 					   .stop_timeout_s = -1 };
-	struct oci_user *user;
+	struct oci_user *user = NULL;
 	struct doc d;
 	int r = build_doc(&o, img, "", &d, a, e);
 

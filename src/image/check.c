@@ -203,7 +203,7 @@ int image_check(struct store *s, const char *ns, const char *what,
 {
 	struct check c = { .s = s, .ns = ns, .o = o, .a = a };
 	struct image_record *only = NULL;
-	struct image_usage usage;
+	struct image_usage usage = { 0 };
 	const char *name;
 	int r = what ? image_find(s, ns, what, a, &only, &name, e) : 0;
 

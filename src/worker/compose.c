@@ -64,24 +64,24 @@ static int read_base(struct composition *x)
 {
 	AUTO_FREE char *manifest_payload = NULL;
 	AUTO_FREE char *config_payload = NULL;
-	struct oci_image_config *c;
-	struct oci_manifest *m;
+	struct oci_image_config *c = NULL;
+	struct oci_manifest *m = NULL;
 	const char *text;
-	bool is_index;
+	bool is_index = false;
 	size_t len;
 	int r = want(x->setup->base, NULL, x->setup->base_size, &manifest_payload, &text, &len,
 		     x->e);
 
 	if (r == 0)
 		r = oci_manifest_read(text, len, NULL, x->a, &m, &is_index, x->e);
-	if (r == 0 && (is_index || !parse_is_config_type(m->config->media_type)))
+	if (r == 0 && (is_index || !m->config || !parse_is_config_type(m->config->media_type)))
 		r = err_set(x->e, -EBADMSG, "the base is no image");
 	if (r == 0)
 		r = want(m->config->digest, m->config->media_type, m->config->size, &config_payload,
 			 &text, &len, x->e);
 	if (r == 0)
 		r = oci_image_config_read(text, len, x->a, &c, x->e);
-	if (r == 0 && c->rootfs->diff_ids.n != m->layers.n)
+	if (r == 0 && (!c->rootfs || c->rootfs->diff_ids.n != m->layers.n))
 		r = err_set(x->e, -EBADMSG, "the base's manifest has %zu layers, its config %zu",
 			    m->layers.n, c->rootfs->diff_ids.n);
 	if (r < 0)

@@ -65,8 +65,8 @@ static int fill(const struct image_record *rec, const struct oci_image_config *c
 int image_history(struct store *s, const char *ns, const char *what, struct arena *a,
 		  struct image_history **ret, size_t *ret_n, struct err *e)
 {
+	struct image_described d = { 0 };
 	struct image_record *rec;
-	struct image_described d;
 	const char *name;
 	int64_t size;
 	int r = image_find(s, ns, what, a, &rec, &name, e);
