@@ -28,8 +28,10 @@ teardown() { box_teardown; }
 	says "option '--init' is not supported yet"
 	run -125 corten run --security-opt apparmor=x box
 	says "security option 'apparmor=x' is not supported yet"
-	run -1 corten push x
-	says "command 'push' is not supported yet"
+	run -1 corten build x
+	says "command 'build' is not supported yet"
+	run -1 corten image sync x
+	says "command 'image sync' is not supported yet"
 	[ -z "$(corten ps -aq)" ]
 }
 

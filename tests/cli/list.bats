@@ -154,7 +154,9 @@ teardown() { box_teardown; }
 	says "Usage:  corten [OPTIONS] COMMAND"
 	run -0 corten --help
 	local all=$output name
-	[[ $all != *" system "* ]]
+	run -0 corten system --help
+	# What other programs of ours call is not for people.
+	[[ $output != *task-exited* && $output == *"  df  "* ]]
 	for name in run create start stop kill rm ps logs exec wait inspect images rmi version info load; do
 		[[ $all == *"  $name  "* ]]
 		run -0 corten "$name" --help
