@@ -259,5 +259,5 @@ after_commit() {
 
 @test "commit: an acknowledged image is there and whole" {
 	"$CORTEN" commit --help >/dev/null 2>&1 || skip "there is no commit"
-	sweep loaded after_commit sh -ec "'$CORTEN' run --name c whole touch /new; '$CORTEN' commit c made; '$CORTEN' rm c"
+	sweep loaded after_commit sh -ec "'$CORTEN' run --name changed whole sh -c 'echo x >/new'; '$CORTEN' commit changed made; '$CORTEN' rm changed"
 }
