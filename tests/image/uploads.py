@@ -223,6 +223,9 @@ class Uploads:
             self.answer(200, data, Content_Type=kind, Docker_Content_Digest=archives.sha256(data))
         elif parts[0] == "blobs" and (name, parts[1]) in self.blobs:
             self.answer(200, self.blobs[name, parts[1]])
+        elif hasattr(self, "do_" + name):
+            # A pull's behaviour has the same name.
+            return False
         else:
             self.answer(404)
         return True
