@@ -1,4 +1,5 @@
 # Pulling: a registry that behaves (Debian's docker-registry) and one that misbehaves in every way (registry.py).
+# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
@@ -304,11 +305,10 @@ sent() { awk -v b="/v2/$1/blobs/" 'index($1, b) == 1 && $2 > 100000 { n += $2 } 
 	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
 }
 
-@test "run: a missing image is pulled, and said so on standard error" {
+@test "create: a missing image is pulled, and said so on standard error" {
 	run -125 --separate-stderr "$CORTEN" run --rm --pull never "$HOST/plain"
 	[[ $stderr == *"No such image: $HOST/plain"* ]]
-	# Its shell is no program: what counts is how far it gets.
-	run --separate-stderr "$CORTEN" run --rm "$HOST/plain"
+	run -0 --separate-stderr "$CORTEN" create "$HOST/plain"
 	[[ $stderr == "Unable to find image '$HOST/plain:latest' locally"* ]]
 	[[ $stderr == *"Status: Downloaded newer image"* ]]
 	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
