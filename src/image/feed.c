@@ -511,6 +511,13 @@ static void blob_done(struct blob *b, bool is_damaged)
 		store_ingest_close(b->ingest);
 }
 
+void fetch_feed_end_fetchers(struct fetch_feed *f)
+{
+	for (size_t i = 0; i < FETCHERS_MAX; i++)
+		if (f->fetchers[i].worker.control >= 0)
+			proc_pidfd_kill(f->fetchers[i].worker.child.pidfd, 9);
+}
+
 void fetch_feed_done(struct fetch_feed *f, bool is_damaged)
 {
 	for (size_t i = 0; i < FETCHERS_MAX; i++) {

@@ -181,6 +181,8 @@ struct fetch_feed {
 };
 /* Ready for fetch_small. */
 void fetch_feed_init(struct fetch_feed *f, struct image_work *w, const struct fetch_setup *setup);
+/* Nothing more is asked for: the fetchers end while the caller does something else. Then only fetch_feed_done. */
+void fetch_feed_end_fetchers(struct fetch_feed *f);
 /* Ends the fetchers. What was fetched stays for a resume, unless it `is_damaged`. */
 void fetch_feed_done(struct fetch_feed *f, bool is_damaged);
 struct ingest;

@@ -378,6 +378,7 @@ static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
 		r = image_label_sources(p->w.s, p->w.ns, &p->ref, p->top, record, e);
 	if (r == 0)
 		r = trust_keep(p->trust, p->w.s, p->w.ns, record->manifest_digest, e);
+	fetch_feed_end_fetchers(&p->feed);
 	if (r == 0)
 		r = image_offers_commit(&p->w, &p->offer, 1, e);
 	return r < 0 ? r : ret->is_new ? tell_pulled(p) : 0;

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * A thread that inflates and hashes ahead of whoever reads, so that unpacking a layer takes two processors: blocks go
+ * A thread that reads and inflates ahead of whoever unpacks, so that unpacking a layer takes two processors: blocks go
  * through a ring. One producer, one consumer. Safe after fork: no.
  */
 #include <stddef.h>

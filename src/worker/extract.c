@@ -15,6 +15,7 @@
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 /* The kernel's own bound of a value. */
+#define WRITEBACK_MIN ((int64_t)128 << 10)
 #define XATTR_MAX ((size_t)64 << 10)
 
 /* One entry on its way. */
@@ -193,6 +194,9 @@ static int write_data(struct item *i, int fd)
 	}
 	if (r == 0 && end < size && ftruncate(fd, size) < 0)
 		return fail(i, "set the length");
+	/* Large files go to the disk while the rest is unpacked, and not all in the syncfs at the end. */
+	if (r == 0 && end >= WRITEBACK_MIN)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return r;
 }
 

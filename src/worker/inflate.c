@@ -332,8 +332,6 @@ static ssize_t produce(struct inflate *s, const void **ret, struct err *e)
 	if (s->out_total > INFLATE_RATIO_FLOOR && s->out_total / INFLATE_RATIO_MAX > s->in_total)
 		return err_set(e, -E2BIG, "the data unpacks to more than %d times its size",
 			       INFLATE_RATIO_MAX);
-	if (s->o.is_hashed && s->kind != LAYER_PLAIN)
-		sha256_update(&s->out_hash, *ret, (size_t)n);
 	return n;
 }
 
@@ -361,7 +359,12 @@ int inflate_run_ahead(struct inflate *s, struct err *e)
 
 ssize_t inflate_next(struct inflate *s, const void **ret, struct err *e)
 {
-	return s->ahead ? ahead_next(s->ahead, ret, e) : produce(s, ret, e);
+	ssize_t n = s->ahead ? ahead_next(s->ahead, ret, e) : produce(s, ret, e);
+
+	/* Not in the thread ahead: inflating and hashing the input keep it busier than whoever reads is. */
+	if (n > 0 && s->o.is_hashed && s->kind != LAYER_PLAIN)
+		sha256_update(&s->out_hash, *ret, (size_t)n);
+	return n;
 }
 
 int inflate_drain(struct inflate *s, struct err *e)

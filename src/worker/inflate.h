@@ -41,8 +41,8 @@ static inline void inflate_freep(struct inflate **s)
 }
 #define AUTO_INFLATE __attribute__((cleanup(inflate_freep))) struct inflate *
 /*
- * From here on a thread of its own reads, inflates and hashes ahead (worker/ahead.h), and calls `tick` and `more`. Not
- * together with inflate_skip_all.
+ * From here on a thread of its own reads, hashes the input and inflates ahead (worker/ahead.h), and calls `tick` and
+ * `more`; the output is hashed where it is taken. Not together with inflate_skip_all.
  */
 int inflate_run_ahead(struct inflate *s, struct err *e);
 /* The next bytes, valid until the next call; 0 at the end, -errno. */

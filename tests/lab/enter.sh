@@ -13,6 +13,10 @@ mount_dev() {
 	done
 	mkdir -p "$d"/pts "$d"/shm "$d"/mqueue "$d"/net
 	if [ -c /dev/net/tun ]; then cp -a /dev/net/tun "$d/net/tun"; else mknod "$d/net/tun" c 10 200; fi
+	# A filesystem of its own for a measurement.
+	for n in loop-control loop0 loop1 loop2 loop3 loop4 loop5 loop6 loop7; do
+		if [ -e "/dev/$n" ]; then cp -a "/dev/$n" "$d/$n"; fi
+	done
 	mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$d/pts"
 	mount -t tmpfs -o mode=1777,nosuid,nodev shm "$d/shm"
 	mount -t mqueue mqueue "$d/mqueue"
