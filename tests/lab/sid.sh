@@ -19,7 +19,7 @@ usage() {
 
 peers='containerd runc crun docker.io docker-cli podman buildah skopeo umoci docker-registry busybox-static e2fsprogs isal'
 # What the scripts need, and the libraries that Corten's dynamic programs are linked with.
-tools='tini iproute2 nftables iptables procps python3 attr ca-certificates xz-utils zstd strace jq'
+tools='tini curl iproute2 nftables iptables procps python3 attr ca-certificates xz-utils zstd strace jq'
 libraries='libcurl4t64 libssl3t64 libarchive13t64 libzstd1 libisal2 libsqlite3-0 libnghttp2-14 libprotobuf-c1
 	libseccomp2 libsystemd0'
 
