@@ -12,6 +12,3 @@ extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_st
 
 /* pull.c: says on standard error that the image is missing, and pulls it. */
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e);
-
-/* image/new.c: enum layer_compression of "gzip", "zstd", "none" or NULL; -EINVAL. */
-int cli_compression(const char *word, struct err *e);

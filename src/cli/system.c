@@ -270,21 +270,6 @@ static int df_main(struct cli *c, const struct cli_command *cmd, int argc, char 
 }
 
 /* ---- prune ---- */
-struct prune_options {
-	bool is_all, is_forced;
-	char **filters;
-};
-
-static const struct opt prune_rows[] = {
-	{ "all", 'a', OPT_BOOL, 0, offsetof(struct prune_options, is_all), NULL,
-	  "Remove all unused images, not just dangling ones", NULL },
-	{ "filter", 0, OPT_STRV, 0, offsetof(struct prune_options, filters), "filter",
-	  "Provide filter values (until=<timestamp>, label=<key>[=<value>], label!=KEY)", NULL },
-	{ "force", 'f', OPT_BOOL, 0, offsetof(struct prune_options, is_forced), NULL,
-	  "Do not prompt for confirmation", NULL },
-	OPT_END,
-};
-
 static bool has_label(const struct json_map *labels, const char *wanted)
 {
 	size_t key = strcspn(wanted, "=");
@@ -334,48 +319,23 @@ static int prune_containers(struct cli *c, const struct image_prune_options *o,
 
 static int prune(struct cli *c, const struct image_prune_options *o, struct err *e)
 {
-	AUTO_ARENA struct arena a = { 0 };
-	struct image_pruned pruned;
-	char size[HUMAN_MAX];
 	int64_t reclaimed = 0;
 	int r = prune_containers(c, o, &reclaimed, e);
 
-	if (r >= 0)
-		r = image_prune(engine_store(c->engine), engine_ns(c->engine), o, &a, &pruned, e);
-	if (r < 0)
-		return r;
-	prune_print(&pruned);
-	printf("Total reclaimed space: %s\n", human_size(reclaimed + pruned.reclaimed, size));
-	return 0;
+	return r < 0 ? r : prune_images(c, o, reclaimed, e);
 }
 
 static int prune_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
 {
-	struct image_prune_options images = { 0 };
-	struct prune_options o = { 0 };
-	struct err e = ERR_INIT;
-	int code, r;
+	static const struct prune_kind kind = {
+		"WARNING! This will remove:\n  - all stopped containers\n"
+		"  - all dangling images\n",
+		"WARNING! This will remove:\n  - all stopped containers\n"
+		"  - all images without at least one container associated to them\n",
+		prune,
+	};
 
-	if (cli_parse(cmd, argc, argv, &o, &code) < 0)
-		return code;
-	images.is_all = o.is_all;
-	r = prune_filters(o.filters, &images, &e);
-	if (r >= 0 && !o.is_forced &&
-	    !cli_confirm(
-		    images.is_all
-			    ? "WARNING! This will remove:\n  - all stopped containers\n"
-			      "  - all images without at least one container associated to them\n"
-			    : "WARNING! This will remove:\n  - all stopped containers\n"
-			      "  - all dangling images\n"))
-		r = err_set(&e, -ECANCELED, "system prune has been cancelled");
-	if (r >= 0 && !cli_engine(c))
-		return 1;
-	if (r >= 0)
-		r = prune(c, &images, &e);
-	strv_free(images.labels);
-	strv_free(images.not_labels);
-	strv_free(o.filters);
-	return r < 0 ? cli_fail(&e, r, 1) : 0;
+	return prune_command(c, cmd, argc, argv, &kind);
 }
 
 /* ---- empty-trash: behind a removal ---- */

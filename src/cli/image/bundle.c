@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/image/new.h"
 #include "image/forms/forms.h"
 
 static const struct opt unpack_rows[] = { OPT_END };
@@ -27,12 +28,9 @@ struct repack_options {
 static const struct opt repack_rows[] = {
 	{ "author", 'a', OPT_STR, 0, offsetof(struct repack_options, author), "string",
 	  "Author of the new layer", NULL },
-	{ "change", 'c', OPT_STRV, 0, offsetof(struct repack_options, changes), "list",
-	  "Apply a Dockerfile instruction to the created image", NULL },
-	{ "compression", 0, OPT_STR, 0, offsetof(struct repack_options, compression), "string",
-	  "Compression of the new layer: gzip, zstd, none (default gzip)", NULL },
-	{ "message", 'm', OPT_STR, 0, offsetof(struct repack_options, message), "string",
-	  "Comment of the new layer", NULL },
+	CHANGE_ROW(repack_options),
+	COMPRESSION_ROW(repack_options),
+	MESSAGE_ROW(repack_options),
 	OPT_END,
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/image/new.h"
 #include "image/forms/forms.h"
 
 /* "gzip", "zstd", "none"; NULL is gzip. */
@@ -20,22 +21,6 @@ int cli_compression(const char *word, struct err *e)
 			return rows[i].how;
 	return err_set(e, -EINVAL, "compression '%s' is none of gzip, zstd, none", word);
 }
-
-#define COMPRESSION_ROW(type)                                                                 \
-	{                                                                                     \
-		"compression", 0, OPT_STR, 0, offsetof(struct type, compression), "string",   \
-			"Compression of the new layer: gzip, zstd, none (default gzip)", NULL \
-	}
-#define CHANGE_ROW(type)                                                            \
-	{                                                                           \
-		"change", 'c', OPT_STRV, 0, offsetof(struct type, changes), "list", \
-			"Apply a Dockerfile instruction to the created image", NULL \
-	}
-#define MESSAGE_ROW(type)                                                             \
-	{                                                                             \
-		"message", 'm', OPT_STR, 0, offsetof(struct type, message), "string", \
-			"Commit message", NULL                                        \
-	}
 
 /* ---- commit ---- */
 struct commit_options {

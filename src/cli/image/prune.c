@@ -13,7 +13,7 @@ struct prune_options {
 	char **filters;
 };
 
-static const struct opt prune_rows[] = {
+const struct opt prune_rows[] = {
 	{ "all", 'a', OPT_BOOL, 0, offsetof(struct prune_options, is_all), NULL,
 	  "Remove all unused images, not just dangling ones", NULL },
 	{ "filter", 0, OPT_STRV, 0, offsetof(struct prune_options, filters), "filter",
@@ -37,7 +37,7 @@ static int parse_until(const char *text, int64_t *ret, struct err *e)
 	return 0;
 }
 
-int prune_filters(char *const *filters, struct image_prune_options *ret, struct err *e)
+static int parse_filters(char *const *filters, struct image_prune_options *ret, struct err *e)
 {
 	int r = 0;
 
@@ -58,7 +58,7 @@ int prune_filters(char *const *filters, struct image_prune_options *ret, struct 
 	return r;
 }
 
-void prune_print(const struct image_pruned *p)
+static void print(const struct image_pruned *p)
 {
 	if (p->untagged.n + p->deleted.n == 0)
 		return;
@@ -70,21 +70,8 @@ void prune_print(const struct image_pruned *p)
 	putchar('\n');
 }
 
-static int prune(struct cli *c, const struct image_prune_options *o, struct err *e)
-{
-	AUTO_ARENA struct arena a = { 0 };
-	struct image_pruned pruned;
-	char size[HUMAN_MAX];
-	int r = image_prune(engine_store(c->engine), engine_ns(c->engine), o, &a, &pruned, e);
-
-	if (r < 0)
-		return r;
-	prune_print(&pruned);
-	printf("Total reclaimed space: %s\n", human_size(pruned.reclaimed, size));
-	return 0;
-}
-
-static int prune_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+int prune_command(struct cli *c, const struct cli_command *cmd, int argc, char **argv,
+		  const struct prune_kind *kind)
 {
 	struct image_prune_options images = { 0 };
 	struct prune_options o = { 0 };
@@ -94,22 +81,50 @@ static int prune_main(struct cli *c, const struct cli_command *cmd, int argc, ch
 	if (cli_parse(cmd, argc, argv, &o, &code) < 0)
 		return code;
 	images.is_all = o.is_all;
-	r = prune_filters(o.filters, &images, &e);
+	r = parse_filters(o.filters, &images, &e);
 	if (r >= 0 && !o.is_forced &&
-	    !cli_confirm(
-		    images.is_all
-			    ? "WARNING! This will remove all images without at least one container "
-			      "associated to them."
-			    : "WARNING! This will remove all dangling images."))
-		r = err_set(&e, -ECANCELED, "image prune has been cancelled");
+	    !cli_confirm(images.is_all ? kind->warning_all : kind->warning))
+		r = err_set(&e, -ECANCELED, "%s has been cancelled", cmd->name);
 	if (r >= 0 && !cli_engine(c))
 		return 1;
 	if (r >= 0)
-		r = prune(c, &images, &e);
+		r = kind->run(c, &images, &e);
 	strv_free(images.labels);
 	strv_free(images.not_labels);
 	strv_free(o.filters);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
+}
+
+int prune_images(struct cli *c, const struct image_prune_options *o, int64_t reclaimed,
+		 struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_pruned pruned;
+	char size[HUMAN_MAX];
+	int r = image_prune(engine_store(c->engine), engine_ns(c->engine), o, &a, &pruned, e);
+
+	if (r < 0)
+		return r;
+	print(&pruned);
+	printf("Total reclaimed space: %s\n", human_size(reclaimed + pruned.reclaimed, size));
+	return 0;
+}
+
+static int prune(struct cli *c, const struct image_prune_options *o, struct err *e)
+{
+	return prune_images(c, o, 0, e);
+}
+
+static int prune_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+{
+	static const struct prune_kind kind = {
+		"WARNING! This will remove all dangling images.",
+		"WARNING! This will remove all images without at least one container "
+		"associated to them.",
+		prune,
+	};
+
+	return prune_command(c, cmd, argc, argv, &kind);
 }
 
 const struct cli_command cli_image_prune = {
