@@ -147,7 +147,14 @@ int image_ensure_unpacked(struct store *s, const char *ns, const struct image_re
  */
 int image_policy_check(struct store *s, const char *ns, const char *name,
 		       const struct image_record *record, struct err *e);
-/* The same, always anew, and what was found. */
+struct image_offer;
+/*
+ * The same for an image whose names are not in the store yet, under each of them; its manifest is content already. Without
+ * names the default rule counts.
+ */
+int image_policy_check_offer(struct store *s, const char *ns, const struct image_offer *o,
+			     struct err *e);
+/* As image_policy_check, always anew, and what was found. */
 struct image_verified {
 	const char *name;	     /* NULL: none */
 	const char *manifest_digest; /* of the image */

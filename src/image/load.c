@@ -236,10 +236,22 @@ static int fill_result(const struct load *l, struct image_loaded *ret, struct er
 	return 0;
 }
 
+/* An archive has no signatures: what the policy would not let run is refused now, unless it was accepted before. */
+static int ask_policy(struct load *l, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->n && r == 0; i++)
+		r = image_policy_check_offer(l->w.s, l->w.ns, &l->offers[i], e);
+	return r;
+}
+
 static int load(struct load *l, int fd, struct image_loaded *ret, struct err *e)
 {
 	int r = read_archive(l, fd, e);
 
+	if (r == 0)
+		r = ask_policy(l, e);
 	if (r == 0 && !l->o->no_unpack)
 		r = unpack_all(l, e);
 	if (r == 0)

@@ -315,6 +315,24 @@ accepted() {
 	run -125 create
 }
 
+@test "load: what the policy would not let run is not let in, unless it was accepted before" {
+	push
+	sign tag p256
+	policy "$(signed_by p256)"
+	run -1 "$CORTEN" load -q -i "$TRUST/archives/good-gzip.tar"
+	[[ $output == *"Source image rejected"* ]]
+	[ -z "$("$CORTEN" images -q)" ]
+	[ -z "$(find "$CORTEN_ROOT/blobs" -type f)" ]
+	pull -q "$IMAGE"
+	"$CORTEN" save -o "$INSTANCE/saved.tar" "$IMAGE"
+	run -0 "$CORTEN" load -q -i "$INSTANCE/saved.tar"
+	# Not for a key that it was not signed with, and nothing is lost.
+	policy "$(signed_by other)"
+	run -1 "$CORTEN" load -q -i "$INSTANCE/saved.tar"
+	[[ $output == *"image '$IMAGE'"* ]]
+	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
+}
+
 @test "signatures stay as long as their image, and go with it" {
 	push
 	push "$HOST/$REPO:2"
@@ -322,7 +340,8 @@ accepted() {
 	policy "$(signed_by p256)"
 	pull -q "$IMAGE"
 	# Another image comes and goes: the collection runs.
-	"$CORTEN" load -q -i "$TRUST/archives/good-shared-layer.tar" >/dev/null
+	echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$INSTANCE/any.json"
+	CORTEN_POLICY=$INSTANCE/any.json "$CORTEN" load -q -i "$TRUST/archives/good-shared-layer.tar" >/dev/null
 	"$CORTEN" images | awk -v mine="$HOST/$REPO" 'NR > 1 && $1 != mine { print $1 == "<none>" ? $3 : $1 ":" $2 }' | xargs "$CORTEN" rmi -f >/dev/null
 	policy "$(signed_by p256 matchRepository),$(signed_by p256 matchDigest)"
 	run -0 unshare -n "$CORTEN" create --pull never "$IMAGE" true
