@@ -1,6 +1,5 @@
 # Hostile images, through load and pull: each comes to its verdict within 2 s of CPU and 64 MiB of all processes together,
 # and nothing outside the layer is touched. The images and their verdicts are rows of hostile.py.
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -1,5 +1,4 @@
 # Images: what is unpacked is what the layers say, and what hostile archives may not do.
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -1,5 +1,4 @@
 # Pulling: a registry that behaves (Debian's docker-registry) and one that misbehaves in every way (registry.py).
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -1,6 +1,5 @@
 # Pushing: to a registry that behaves (Debian's docker-registry, read back by skopeo and podman) and to one that breaks
 # off, forgets, refuses and redirects (registry.py with uploads.py).
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -1,6 +1,5 @@
 # How Corten finds registries and credentials: hosts.toml folders, certificates, proxies, docker's and podman's files,
 # credential helpers, login and logout. Registries: registry.py, and Debian's docker-registry with users.
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

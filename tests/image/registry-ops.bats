@@ -1,5 +1,4 @@
 # What a registry is asked or told without an image here: tags, delete, referrers, inspect; and copies between places.
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -1,5 +1,4 @@
 # What the worker's roles can reach: probed, against the table in docs/worker-roles.md.
-# bats file_tags=beside
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance

@@ -33,9 +33,7 @@ instance_mark() {
 # Fails the test when something is left behind or gone. Files are compared only with INSTANCE_FILES=1, after
 # an instance_mark: the first command makes databases and folders that stay.
 instance_teardown() {
-	local status=0 kinds=process,namespace,mount,link,address,nft end=$((SECONDS + 20))
-	# Groups are seen from every pid namespace: where no containers are made, those that come and go are others'.
-	[ "${CHECK_LANE:-}" = beside ] || kinds=$kinds,cgroup
+	local status=0 kinds=process,namespace,mount,cgroup,link,address,nft end=$((SECONDS + 20))
 	# Behind a removal a process empties the trash; it ends by itself.
 	while pgrep -f -- "--root $INSTANCE/.* system empty-trash" >/dev/null && [ $SECONDS -lt $end ]; do
 		read -r -t 0.05 <> <(:) || true
