@@ -1,5 +1,6 @@
 /* The parts of the command line that need no engine: templates, words, terminal keys, volumes. */
 #include "cli/cli.h"
+#include "cli/image/layers.h"
 
 #include "base/clock.h"
 #include "base/test.h"
@@ -164,6 +165,26 @@ TEST(wrong_volumes_are_errors)
 
 		CHECK_EQ(volume_parse_all(specs, &a, &v, &n, NULL), bad[i].r);
 	}
+}
+
+TEST(a_layers_line_fits_its_window)
+{
+	const struct layer_bar b = {
+		.id = "0123456789ab", .done = 25000000, .total = 100000000, .begun_ms = 1000
+	};
+	const struct layer_bar unknown = { .id = "archive", .done = 5000, .begun_ms = 1000 };
+	char line[LAYER_LINE_MAX];
+
+	layers_line(&b, 11000, 60, line);
+	CHECK_STR(line, "0123456789ab: [====>              ] 25MB/100MB 2.5MB/s 0:30");
+	for (size_t width = 1; width < 300; width++) {
+		layers_line(&b, 11000, width, line);
+		CHECK(strlen(line) < width);
+	}
+	layers_line(&b, 11000, 20, line);
+	CHECK_STR(line, "0123456789ab: 25MB/");
+	layers_line(&unknown, 1000, 80, line);
+	CHECK_STR(line, "archive: 5kB");
 }
 
 TEST_MAIN()

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "cli/commands.h"
 #include "cli/image/filter.h"
+#include "cli/image/layers.h"
 #include "codec/ref.h"
 #include "image/image.h"
 
@@ -205,43 +206,21 @@ static const struct opt load_rows[] = {
 	OPT_END,
 };
 
-struct load_progress {
-	bool is_terminal;
-	int64_t shown_ms;
-};
-
-/* One line that is written over on a terminal; silence elsewhere, as docker load. */
-static void show_progress(void *data, const char *what, int64_t done, int64_t total)
-{
-	struct load_progress *p = data;
-	char a[HUMAN_MAX], b[HUMAN_MAX];
-	int64_t now = clock_mono_ms();
-
-	if (!p->is_terminal || now - p->shown_ms < 100)
-		return;
-	p->shown_ms = now;
-	if (total > 0)
-		fprintf(stderr, "\r\033[K%.40s  %s / %s", what, human_size(done, a),
-			human_size(total, b));
-	else
-		fprintf(stderr, "\r\033[K%.40s  %s", what, human_size(done, a));
-}
-
 static int load(struct cli *c, const struct load_options *o, int fd, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct load_progress progress = { .is_terminal = !o->is_quiet && isatty(2) };
+	/* Elsewhere than on a terminal silence, as docker load. */
+	struct layers_view v = { .out = stderr, .is_quiet = o->is_quiet, .is_terminal = isatty(2) };
 	struct image_loaded loaded = { 0 };
 	int r = image_load(engine_store(c->engine), engine_ns(c->engine), fd,
 			   &(struct image_load_options){
 				   .platform = o->platform,
-				   .progress = show_progress,
-				   .progress_data = &progress,
+				   .progress = layers_show,
+				   .progress_data = &v,
 			   },
 			   &a, &loaded, e);
 
-	if (progress.shown_ms)
-		fputs("\r\033[K", stderr);
+	layers_clear(&v);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < loaded.names.n; i++) {

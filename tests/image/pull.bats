@@ -341,3 +341,17 @@ sent() { awk -v b="/v2/$1/blobs/" 'index($1, b) == 1 && $2 > 100000 { n += $2 } 
 	[[ $output == *"resumed behind TLS"* ]]
 	[[ $output == *"refused without the authority"* ]]
 }
+
+@test "on a terminal a bar for a layer, no wider than the window; elsewhere lines alone" {
+	terminal() { "$PYTHON" "$BATS_TEST_DIRNAME/../cli/terminal.py" "$@"; }
+	run -0 terminal --size 24x80 'expect=[0-9a-f]{12}: \[[=> ]+\] [0-9.]+k?M?B/[0-9.]+k?M?B' exit=0 -- "$CORTEN" pull "$HOST/plain"
+	"$CORTEN" rmi "$HOST/plain" >/dev/null
+	run -0 terminal --size 24x20 exit=0 -- "$CORTEN" pull "$HOST/plain"
+	# The bars are the lines between their begin and the next time they are cleared.
+	[[ $output == *$'\e[1A'* ]]
+	run grep -aE '^(.*\[J)?[0-9a-f]{12}: (\[|[0-9.]+k?M?B).{6,}' <<<"${output//$'\r'/}"
+	[ "$status" = 1 ]
+	"$CORTEN" rmi "$HOST/plain" >/dev/null
+	run -0 pull "$HOST/plain"
+	[[ $output != *$'\e'* ]]
+}
