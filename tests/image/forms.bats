@@ -363,6 +363,13 @@ umoci_tree() { # ARCHIVE
 	[[ $output == *"is not in the archive"* ]]
 }
 
+@test "tag: the image that comes with the program, before a run loaded it" {
+	run -0 "$CORTEN" tag corten/hello greeting
+	[ "$("$CORTEN" images --format '{{.Repository}}' | sort | xargs)" = "corten/hello greeting" ]
+	run -1 "$CORTEN" tag nosuch greeting
+	[[ $output == *"No such image: nosuch"* ]]
+}
+
 @test "tag: another name, by name and by id" {
 	import_root
 	"$CORTEN" tag base:1 other

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/image/new.h"
 #include "image/forms/forms.h"
+#include "image/image.h"
 
 /* "gzip", "zstd", "none"; NULL is gzip. */
 int cli_compression(const char *word, struct err *e)
@@ -156,6 +157,20 @@ static int import_main(struct cli *c, const struct cli_command *cmd, int argc, c
 /* ---- tag ---- */
 static const struct opt tag_rows[] = { OPT_END };
 
+/* The image that comes with the program is there before a first run loads it. */
+static int tag(struct cli *c, const char *what, const char *name, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct store *s = engine_store(c->engine);
+	const char *ns = engine_ns(c->engine);
+	int r = image_tag(s, ns, what, name, e);
+
+	if (r != -ENOENT)
+		return r;
+	r = image_ensure_builtin(s, ns, what, &a, e);
+	return r < 0 ? r : image_tag(s, ns, what, name, e);
+}
+
 static int tag_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
 {
 	struct err e = ERR_INIT;
@@ -165,8 +180,7 @@ static int tag_main(struct cli *c, const struct cli_command *cmd, int argc, char
 		return code;
 	if (!cli_engine(c))
 		return 1;
-	r = image_tag(engine_store(c->engine), engine_ns(c->engine), argv[first], argv[first + 1],
-		      &e);
+	r = tag(c, argv[first], argv[first + 1], &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
 
