@@ -12,3 +12,5 @@ extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_st
 
 /* pull.c: says on standard error that the image is missing, and pulls it. */
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e);
+/* Whether a tag was written: "host:5000/a" has none. */
+bool cli_has_tag(const char *what);

@@ -9,11 +9,12 @@
 
 struct pull_options {
 	const char *platform;
-	bool is_quiet;
+	bool is_all_tags, is_quiet;
 };
 
 static const struct opt pull_rows[] = {
-	{ "all-tags", 'a', OPT_UNSUPPORTED, 0, 0, NULL, NULL, NULL },
+	{ "all-tags", 'a', OPT_BOOL, 0, offsetof(struct pull_options, is_all_tags), NULL,
+	  "Download all tagged images in the repository", NULL },
 	{ "platform", 0, OPT_STR, 0, offsetof(struct pull_options, platform), "string",
 	  "Pull only the given platform: os/arch[/variant]", NULL },
 	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct pull_options, is_quiet), NULL,
@@ -31,6 +32,13 @@ static const char *familiar(const struct ref *ref, struct arena *a)
 			      : arena_printf(a, "%s:%s", name, ref->tag);
 }
 
+bool cli_has_tag(const char *what)
+{
+	const char *slash = strrchr(what, '/');
+
+	return strchr(slash ? slash : what, ':');
+}
+
 static int pull(struct cli *c, const char *what, const char *platform, struct layers_view *v,
 		struct err *e)
 {
@@ -45,9 +53,7 @@ static int pull(struct cli *c, const char *what, const char *platform, struct la
 	name = familiar(&ref, &a);
 	v->is_terminal = isatty(fileno(v->out));
 	if (!v->is_quiet) {
-		const char *slash = strrchr(what, '/');
-
-		if (!ref.digest[0] && !strchr(slash ? slash : what, ':'))
+		if (!ref.digest[0] && !cli_has_tag(what))
 			fprintf(v->out, "Using default tag: %s\n", ref.tag);
 		fprintf(v->out, "%s: Pulling from %s\n", ref.digest[0] ? name : ref.tag, ref.path);
 		fflush(v->out);
@@ -66,6 +72,25 @@ static int pull(struct cli *c, const char *what, const char *platform, struct la
 			pulled.is_new ? "Downloaded newer image" : "Image is up to date", name);
 	fprintf(v->out, "%s\n", pulled.name);
 	return 0;
+}
+
+/* One after the other, until one fails; what came before it stays. */
+static int pull_all_tags(struct cli *c, const char *what, const char *platform,
+			 struct layers_view *v, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct json_strs tags;
+	int r;
+
+	if (strchr(what, '@') || cli_has_tag(what))
+		return err_set(e, -EINVAL, "tag can't be used with --all-tags/-a");
+	r = image_remote_tags(what, &(struct image_remote_options){ layers_warn, v }, &a, &tags, e);
+	for (size_t i = 0; r == 0 && i < tags.n; i++) {
+		AUTO_FREE char *name = str_printf("%s:%s", what, tags.v[i]);
+
+		r = name ? pull(c, name, platform, v, e) : err_set(e, -ENOMEM, "out of memory");
+	}
+	return r;
 }
 
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e)
@@ -92,7 +117,7 @@ static int pull_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 		return code;
 	if (!cli_engine(c))
 		return 1;
-	r = pull(c, argv[first], o.platform, &v, &e);
+	r = (o.is_all_tags ? pull_all_tags : pull)(c, argv[first], o.platform, &v, &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
 

@@ -79,3 +79,15 @@ teardown() {
 	docker_registry_stop
 	[ "$code" = 0 ]
 }
+
+@test "pull --all-tags: each tag that skopeo pushed, and no name with a tag" {
+	need_docker_registry
+	docker_registry_start
+	skopeo copy -q --dest-tls-verify=false "oci-archive:$(good_archive)" "docker://$REG/many:one"
+	skopeo copy -q --dest-tls-verify=false --src-tls-verify=false "docker://$REG/many:one" "docker://$REG/many:two"
+	run -0 "$CORTEN" pull --all-tags "$REG/many"
+	[ "$("$CORTEN" images --format '{{.Tag}}' | sort | xargs)" = "one two" ]
+	[[ $output != *"Using default tag"* ]]
+	run -1 "$CORTEN" pull -a "$REG/many:one"
+	[[ $output == *"tag can't be used with --all-tags/-a"* ]]
+}

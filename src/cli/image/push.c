@@ -44,13 +44,6 @@ static void pushed(void *data, const char *tag, const char *digest, int64_t size
 	fflush(stdout);
 }
 
-static bool has_tag(const char *what)
-{
-	const char *slash = strrchr(what, '/');
-
-	return strchr(slash ? slash : what, ':');
-}
-
 static int push_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
 {
 	struct push_options o = { 0 };
@@ -65,11 +58,11 @@ static int push_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	r = ref_parse(argv[first], &ref, &e);
 	if (r < 0)
 		return cli_fail(&e, r, 1);
-	if (o.is_all_tags && has_tag(argv[first]))
+	if (o.is_all_tags && cli_has_tag(argv[first]))
 		return cli_failf(1, "tag can't be used with --all-tags/-a");
 	if (!cli_engine(c))
 		return 1;
-	if (!o.is_all_tags && !o.is_quiet && !has_tag(argv[first]))
+	if (!o.is_all_tags && !o.is_quiet && !cli_has_tag(argv[first]))
 		printf("Using default tag: %s\n", ref.tag);
 	v.is_terminal = isatty(1);
 	r = image_push(engine_store(c->engine), engine_ns(c->engine), argv[first],
