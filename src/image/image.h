@@ -20,6 +20,9 @@ typedef void (*image_progress_fn)(void *data, const char *what, int64_t done, in
 struct image_load_options {
 	const char *platform; /* "linux/amd64"; NULL: this host's */
 	bool no_unpack;
+	const char *wanted; /* the one image with this tag or name in the archive; NULL: all */
+	const char
+		*name; /* full reference for it, in place of its own; NULL: as the archive says */
 	image_progress_fn progress;
 	void *progress_data;
 };
@@ -37,6 +40,7 @@ int image_load(struct store *s, const char *ns, int fd, const struct image_load_
 
 struct image_pull_options {
 	const char *platform; /* "linux/amd64"; NULL: this host's */
+	const char *name;     /* full reference that it gets here; NULL: its own */
 	image_progress_fn progress;
 	/* A layer's steps in docker's words: "Pulling fs layer", "Download complete". Both may be NULL. */
 	void (*told)(void *data, const char *digest, const char *words);
@@ -89,9 +93,11 @@ struct image_copied {
 	int64_t size;
 };
 /*
- * From a registry ("docker://name:tag") or the store ("corten:name") to a registry. What comes from a registry is hashed
- * by a role without a network before it goes on; blobs of the same registry are mounted. -EOPNOTSUPP names a transport
- * that copy does not have.
+ * From a registry ("docker://name:tag"), the store ("corten:name"), a layout or archive ("oci:folder[:tag]",
+ * "oci-archive:file[:tag]", "docker-archive:file[:name]") to a registry, the store or an archive that is not there yet.
+ * What comes from a registry is hashed by a role without a network before it goes on; blobs of the same registry are
+ * mounted. What neither comes from nor goes to a registry or the store lies in the store meanwhile. -EOPNOTSUPP names a
+ * transport that copy does not have.
  */
 int image_copy(struct store *s, const char *ns, const char *from, const char *to,
 	       const struct image_copy_options *o, struct arena *a, struct image_copied *ret,

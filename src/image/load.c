@@ -130,16 +130,24 @@ static int parse_archive(struct load *l, int fd, struct err *e)
 	const struct spawn_fd fds[] = { { fd, 0 } };
 	char buf[PLATFORM_TEXT_MAX];
 	const char *platform = l->o->platform ? l->o->platform : image_host_platform(buf);
+	AUTO_STRBUF struct strbuf start = { 0 };
 	struct stat st;
 	int r = worker_start("parse", fds, 1, &l->worker, e);
 
 	if (r < 0)
 		return r;
+	strbuf_adds(&start, platform);
+	if (l->o->wanted)
+		strbuf_add(&start, "", 1);
+	if (l->o->wanted)
+		strbuf_adds(&start, l->o->wanted);
+	if (strbuf_ok(&start) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		l->is_file = true;
 		l->total = st.st_size;
 	}
-	r = worker_send(&l->worker, WORKER_START, 0, platform, strlen(platform), -EBADF, e);
+	r = worker_send(&l->worker, WORKER_START, 0, start.p, start.len, -EBADF, e);
 	while (r == 0 && !l->is_done) {
 		/* A pipe may be as slow as it likes; a file may not. */
 		r = worker_wait(&l->worker, !l->is_file, e);
@@ -246,10 +254,27 @@ static int ask_policy(struct load *l, struct err *e)
 	return r;
 }
 
+static int name_the_one(struct load *l, struct err *e)
+{
+	if (!l->o->name)
+		return 0;
+	if (l->n != 1)
+		return err_set(e, -EINVAL, "there are %zu images: say which by its tag or name",
+			       l->n);
+	l->offers[0].names.v = arena_calloc(l->a, 1, sizeof(char *));
+	if (!l->offers[0].names.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	l->offers[0].names.v[0] = l->o->name;
+	l->offers[0].names.n = 1;
+	return 0;
+}
+
 static int load(struct load *l, int fd, struct image_loaded *ret, struct err *e)
 {
 	int r = read_archive(l, fd, e);
 
+	if (r == 0)
+		r = name_the_one(l, e);
 	if (r == 0)
 		r = ask_policy(l, e);
 	if (r == 0 && !l->o->no_unpack)

@@ -363,6 +363,8 @@ static int pull(struct pull *p, struct image_pulled *ret, struct err *e)
 	int r = resolve(p, e);
 
 	worker_stop(&p->names);
+	if (r == 0 && p->o->name)
+		p->offer.names.v[0] = p->o->name;
 	if (r == 0)
 		r = check_news(p, ret, e);
 	if (r < 0)

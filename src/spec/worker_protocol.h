@@ -28,7 +28,8 @@ struct err;
 enum worker_msg_type {
 	/* to the worker */
 	WORKER_START =
-		1, /* parse, manifest: payload platform "os/arch[/variant]"; unpack, copy: a = WORKER_HAS_…, WORKER_APPLY;
+		1, /* parse, manifest: payload platform "os/arch[/variant]", for parse perhaps NUL and
+		      the one image that is wanted; unpack, copy: a = WORKER_HAS_…, WORKER_APPLY;
 		      fetch: fetch_setup_table's JSON; signatures: a = WORKER_IS_REFERRERS or 0; verify: verify_setup_table's
 		      JSON; pack, compose: theirs; import: a = compression */
 	WORKER_FD, /* parse: a: index; a writable file goes with it. unpack, copy: the piece that was asked for, to be

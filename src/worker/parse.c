@@ -80,8 +80,9 @@ static int find_images(struct parse *p, struct err *e)
 	r = is_oci ? parse_oci(p, e) : parse_docker(p, e);
 	if (r == 0 && p->images == 0)
 		return err_set_code(e, -ENOENT, ERR_NOT_FOUND,
-				    "the archive has no image for platform %s/%s%s%s%s",
-				    p->platform.os, p->platform.architecture,
+				    "the archive has no image %s%s%sfor platform %s/%s%s%s%s",
+				    p->wanted ? "'" : "", p->wanted ? p->wanted : "",
+				    p->wanted ? "' " : "", p->platform.os, p->platform.architecture,
 				    p->found[0] ? " (only for " : "", p->found,
 				    p->found[0] ? ")" : "");
 	return r;
@@ -115,6 +116,11 @@ static int start(struct parse *p, struct err *e)
 
 	if (r <= 0 || m.type != WORKER_START)
 		return err_set(e, -EPROTO, "no start message");
+	if (strlen(payload) < m.len) {
+		p->wanted = arena_strdup(&p->a, payload + strlen(payload) + 1);
+		if (!p->wanted)
+			return err_set(e, -ENOMEM, "out of memory");
+	}
 	return parse_platform_read(payload, &p->platform, e);
 }
 

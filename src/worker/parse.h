@@ -50,6 +50,7 @@ extern const struct parse_peer parse_parent;
 struct parse {
 	const struct parse_peer *peer;
 	struct parse_platform platform;
+	const char *wanted; /* the one image, by its tag or name as the archive has it; NULL: all */
 	struct arena a;
 	struct parse_entry *entries; /* in the end sorted by name, later ones last */
 	size_t n, cap;

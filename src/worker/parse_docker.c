@@ -142,6 +142,23 @@ static int load_one(struct parse *p, const struct docker_archive_image *d, struc
 	return r < 0 ? r : parse_send_image(p, &image, a, e);
 }
 
+/* By its whole name as well: "busybox" is "docker.io/library/busybox:latest". */
+static bool is_wanted(const struct parse *p, const struct docker_archive_image *d)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	const char *both[] = { p->wanted, NULL };
+	struct json_strs names = { both, 2 };
+
+	for (size_t i = 0; p->wanted && i < d->repo_tags.n; i++) {
+		both[0] = p->wanted;
+		both[1] = d->repo_tags.v[i];
+		if (streq(both[0], both[1]) ||
+		    (parse_normalise_names(&names, &a, NULL) == 0 && streq(both[0], both[1])))
+			return true;
+	}
+	return !p->wanted;
+}
+
 int parse_docker(struct parse *p, struct err *e)
 {
 	AUTO_ARENA struct arena list_arena = { .budget = PARSE_IMAGE_BUDGET };
@@ -152,7 +169,7 @@ int parse_docker(struct parse *p, struct err *e)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		AUTO_ARENA struct arena a = { .budget = PARSE_IMAGE_BUDGET };
 
-		r = load_one(p, &list[i], &a, e);
+		r = is_wanted(p, &list[i]) ? load_one(p, &list[i], &a, e) : 0;
 		if (r < 0)
 			err_wrap(e, r, "manifest.json: image %zu", i + 1);
 	}

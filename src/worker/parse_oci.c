@@ -238,9 +238,22 @@ static int name_by_docker(struct walk *w, const char *config_digest, struct json
 	return 0;
 }
 
+static bool is_wanted(const struct parse *p, const struct oci_descriptor *top)
+{
+	const char *tag = note(&top->annotations, NOTE_REF_NAME);
+	const char *name = note(&top->annotations, NOTE_CONTAINERD_NAME);
+
+	return !p->wanted || (tag && streq(tag, p->wanted)) || (name && streq(name, p->wanted));
+}
+
 /* Two manifests at the top with one name are platforms of one image: the better one keeps the name. */
 static void add_candidate(struct walk *w, const struct candidate *c)
 {
+	if (w->p->wanted && w->n > 0) {
+		if (c->rank < w->v[0].rank)
+			w->v[0] = *c;
+		return;
+	}
 	for (size_t i = 0; i < w->n; i++) {
 		struct candidate *old = &w->v[i];
 
@@ -311,7 +324,9 @@ static int walk_top(struct walk *w, const struct oci_manifest *index, struct err
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < index->manifests.n; i++) {
 		struct candidate c = { 0 };
-		int r = choose(w, &index->manifests.v[i], 0, &c, e);
+		int r = is_wanted(w->p, &index->manifests.v[i])
+				? choose(w, &index->manifests.v[i], 0, &c, e)
+				: 0;
 
 		if (r == 0 && c.d)
 			r = name_candidate(w, &index->manifests.v[i], &c, e);

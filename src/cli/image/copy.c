@@ -55,7 +55,7 @@ static int copy_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 const struct cli_command cli_image_copy = {
 	"image copy",
 	"[OPTIONS] SOURCE DESTINATION",
-	"Copy an image between registries (docker://NAME), or from here (corten:NAME) to one",
+	"Copy an image between registries (docker://), the store (corten:), layouts (oci:) and archives (oci-archive:, docker-archive:)",
 	copy_rows,
 	0,
 	2,

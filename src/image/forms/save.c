@@ -18,6 +18,7 @@ struct saved {
 	const char *media_type; /* of the manifest */
 	int64_t size;
 	const char *name; /* full, or NULL */
+	const char *tag;  /* in place of a name, as it is; or NULL */
 };
 
 struct saving {
@@ -28,6 +29,7 @@ struct saving {
 	size_t n;
 	struct json_strs blobs; /* digests, each once, sorted */
 	int fd;
+	const struct image_save_name *as; /* for all; NULL: as they are called here */
 	struct err *e;
 };
 
@@ -47,6 +49,10 @@ static int find(struct saving *x, const char *what)
 		r = forms_manifest_type(x->s, i->rec, x->a, &i->media_type, &i->size, x->e);
 	if (r < 0)
 		return r;
+	if (x->as) {
+		i->name = x->as->name;
+		i->tag = x->as->tag;
+	}
 	x->n++;
 	return 0;
 }
@@ -211,6 +217,10 @@ static int put_index(struct saving *x)
 			notes[1] = (struct json_pair){ "org.opencontainers.image.ref.name",
 						       ref->tag };
 			d->annotations = (struct json_map){ notes, 2 };
+		} else if (s->tag) {
+			notes[0] = (struct json_pair){ "org.opencontainers.image.ref.name",
+						       s->tag };
+			d->annotations = (struct json_map){ notes, 1 };
 		}
 	}
 	json_write(&oci_manifest_table, &index, 0, &out);
@@ -310,10 +320,11 @@ static int hold(struct saving *x, struct image_work *w)
 	return r;
 }
 
-int image_save(struct store *s, const char *ns, char *const *images, int fd, struct err *e)
+static int save(struct store *s, const char *ns, char *const *images,
+		const struct image_save_name *as, int fd, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct saving x = { .s = s, .ns = ns, .a = &a, .fd = fd, .e = e };
+	struct saving x = { .s = s, .ns = ns, .a = &a, .fd = fd, .as = as, .e = e };
 	struct image_work w = { .s = s, .ns = ns };
 	size_t n = strv_len(images);
 	int r = image_work_begin(&w, e), q;
@@ -335,4 +346,17 @@ int image_save(struct store *s, const char *ns, char *const *images, int fd, str
 		r = put_all(&x);
 	q = image_work_end(&w, r == 0 ? e : NULL);
 	return r < 0 ? r : q;
+}
+
+int image_save(struct store *s, const char *ns, char *const *images, int fd, struct err *e)
+{
+	return save(s, ns, images, NULL, fd, e);
+}
+
+int image_save_as(struct store *s, const char *ns, const char *image,
+		  const struct image_save_name *as, int fd, struct err *e)
+{
+	char *const one[] = { (char *)image, NULL };
+
+	return save(s, ns, one, as, fd, e);
 }
