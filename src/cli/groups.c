@@ -15,6 +15,7 @@ static const struct cli_member image_members[] = {
 	{ "resolve", &cli_image_resolve },
 	{ "verify", &cli_image_verify },
 	{ "copy", &cli_image_copy },
+	{ "inspect", &cli_image_inspect },
 	{ "tags", &cli_image_tags },
 	{ "referrers", &cli_image_referrers },
 	{ "delete", &cli_image_delete },
@@ -31,7 +32,7 @@ const struct cli_command cli_image = {
 	.args_max = -1,
 	.run = cli_group_main,
 	.members = image_members,
-	.missing = " build inspect sync ",
+	.missing = " build sync ",
 };
 
 static const struct cli_member system_members[] = {

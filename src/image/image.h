@@ -13,6 +13,8 @@
 #include "store/store.h"
 
 struct err;
+struct oci_image_config;
+struct oci_manifest;
 
 /* Progress of one layer; `total` 0: unknown. Called often; must be quick. May be NULL where it is taken. */
 typedef void (*image_progress_fn)(void *data, const char *what, int64_t done, int64_t total);
@@ -114,6 +116,19 @@ int image_remote_tags(const char *what, const struct image_remote_options *o, st
 /* The digest that the reference stands for in the registry. */
 int image_remote_digest(const char *what, const struct image_remote_options *o, struct arena *a,
 			const char **ret, struct err *e);
+struct image_remote {
+	const char *digest, *text; /* of the manifest or index that the reference stands for */
+	size_t len;
+	const struct oci_manifest
+		*manifest; /* for the platform; this and what follows may be NULL */
+	const struct oci_image_config *config;
+	const char *config_text; /* as the registry has it */
+	size_t config_len;
+};
+/* An image's documents, for `platform` (NULL: this host's) of an index; `is_top_only`: `digest`, `text` and `len` alone. */
+int image_remote_inspect(const char *what, const char *platform, bool is_top_only,
+			 const struct image_remote_options *o, struct arena *a,
+			 struct image_remote *ret, struct err *e);
 enum image_delete_kind {
 	IMAGE_DELETE_TAG,      /* "name:tag": the tag alone */
 	IMAGE_DELETE_MANIFEST, /* "name@digest": and with it all its tags */

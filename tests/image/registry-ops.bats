@@ -140,3 +140,22 @@ teardown() {
 	docker_registry_stop
 	[ "$code" = 0 ]
 }
+
+@test "inspect: says of a registry's image what skopeo says" {
+	need_docker_registry
+	docker_registry_start
+	local code=0 args
+	make_umoci_image "$INSTANCE/layout"
+	skopeo copy -q --dest-tls-verify=false "oci:$INSTANCE/layout:x" "docker://$REG/a:1"
+	for args in --raw "--config --raw"; do
+		[ "$("$CORTEN" image inspect $args "docker://$REG/a:1" | sha256sum)" = "$(skopeo inspect --tls-verify=false $args "docker://$REG/a:1" | sha256sum)" ] || code=1
+	done
+	for args in Name Digest RepoTags Architecture Os Layers; do
+		"$CORTEN" image inspect "docker://$REG/a:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/ours"
+		skopeo inspect --tls-verify=false "docker://$REG/a:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/theirs"
+		diff "$INSTANCE/ours" "$INSTANCE/theirs" || code=2
+	done
+	run -1 "$CORTEN" image inspect "docker://$REG/a:none"
+	docker_registry_stop
+	[ "$code" = 0 ]
+}
