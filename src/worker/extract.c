@@ -232,7 +232,7 @@ static int make_dir(struct item *i)
 	return mkdirat(i->parent->fd, i->name, i->mode) < 0 ? -errno : 0;
 }
 
-/* A folder over a folder keeps what is in it; over a whiteout of this layer it is a new one. */
+/* A folder over a folder keeps what is in it; over anything else of this layer, which hid those below, it is a new one. */
 static int make_or_merge_dir(struct item *i, bool *ret_is_opaque)
 {
 	struct stat st;
@@ -244,7 +244,7 @@ static int make_or_merge_dir(struct item *i, bool *ret_is_opaque)
 		return fail(i, "make the folder");
 	if (S_ISDIR(st.st_mode))
 		return 0;
-	*ret_is_opaque = tree_is_whiteout(st.st_mode, st.st_rdev);
+	*ret_is_opaque = true;
 	return make_over(i, make_dir);
 }
 
@@ -315,7 +315,8 @@ static int link_own(struct item *i, int from_fd, const char *name)
 
 /*
  * The target must be of this layer. Its folder is found first, because finding the link's own folder ends
- * the use of the other: a copy of its descriptor bridges that.
+ * the use of the other: a copy of its descriptor bridges that. 1: a link to itself, which puts nothing there, and
+ * does not make what is below the layer's own.
  */
 static int put_hardlink(struct item *i, const char *link)
 {
@@ -329,7 +330,7 @@ static int put_hardlink(struct item *i, const char *link)
 	if (r < 0)
 		return r;
 	if (streq(target, i->path))
-		return 0;
+		return 1;
 	name = name_base(target, &len);
 	if (!*name)
 		return err_set(i->e, -EINVAL, "hard link to the root");
@@ -467,7 +468,7 @@ static int put_item(struct item *i)
 	if (hidden)
 		return put_whiteout(i, hidden);
 	r = put_thing(i);
-	return r < 0 || !i->t->is_applied ? r : remember(i);
+	return r != 0 || !i->t->is_applied ? r : remember(i);
 }
 
 int extract_entry(struct tree *t, struct tarball *source, struct archive_entry *ae, struct err *e)
