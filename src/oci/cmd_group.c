@@ -259,9 +259,3 @@ int cmd_update(const struct runtime *rt, int argc, char **argv, struct err *e)
 		r = cmd_cgroup(&c, e);
 	return r < 0 ? r : cg_apply(&c.cg, &cg, CG_APPLY_UPDATE, e);
 }
-
-int cmd_events(const struct runtime *rt, int argc, char **argv, struct err *e)
-{
-	return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-			    "events is not supported by this build");
-}

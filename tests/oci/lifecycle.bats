@@ -183,3 +183,36 @@ load helpers
 	rt delete -f "$ID"
 	nothing_left
 }
+
+@test "events --stats prints one line of statistics in runc's form" {
+	is_crun && skip "crun has no events"
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run rt events --stats "$ID"
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 1 ]
+	jq -e --arg id "$ID" '.type == "stats" and .id == $id and .data.pids.current == 1
+		and (.data.memory.usage.usage > 0) and (.data.cpu.usage | has("kernel"))' <<<"$output"
+	run rt events --stats nosuch
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"does not exist"* ]]
+	run rt events --interval 0s "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"duration interval must be greater than 0"* ]]
+	rt delete -f "$ID"
+	nothing_left
+}
+
+@test "events prints statistics each interval until the container ends" {
+	is_crun && skip "crun has no events"
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	rt events --interval=100ms "$ID" >"$WORK/events" &
+	pid=$!
+	until_true 5 eval '[ "$(wc -l <"$WORK/events")" -ge 2 ]'
+	rt kill "$ID" KILL
+	wait $pid
+	[ "$(jq -r .type <"$WORK/events" | sort -u)" = stats ]
+	rt delete "$ID"
+	nothing_left
+}
