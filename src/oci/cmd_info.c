@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "spec/seccomp_names.h"
+#include "spec/seccomp_profile.h"
 #include "sys/task.h"
 
 static const struct opt no_opts[] = { OPT_END };
@@ -21,11 +23,100 @@ static int put(struct strbuf *out, struct err *e)
 	return r < 0 ? err_sys(e, r, "write output") : 0;
 }
 
+#define NAME(name, ...) #name,
+static const char *const seccomp_actions[] = { SECCOMP_ACTIONS(NAME) NULL };
+static const char *const seccomp_operators[] = { SECCOMP_OPERATORS(NAME) NULL };
+static const char *const seccomp_flags[] = { SECCOMP_FLAGS(NAME) NULL };
+#undef NAME
+
+static const char *seccomp_action(size_t i)
+{
+	return seccomp_actions[i];
+}
+static const char *seccomp_operator(size_t i)
+{
+	return seccomp_operators[i];
+}
+static const char *seccomp_flag(size_t i)
+{
+	return seccomp_flags[i];
+}
+static const char *namespace_name(size_t i)
+{
+	return i < NS_COUNT ? ns_rows[i].spec : NULL;
+}
+static const char *capability_name(size_t i)
+{
+	return caps_name((unsigned int)i);
+}
+static const char *hook_name(size_t i)
+{
+	return i < oci_hooks_table.n ? oci_hooks_table.fields[i].key : NULL;
+}
+
+/* The names of a table of rows, `name_of` answering NULL behind the last. */
+static void put_names(struct json_writer *w, const char *key, const char *(*name_of)(size_t i))
+{
+	json_begin_array(w, key);
+	for (size_t i = 0; name_of(i); i++)
+		json_put_str(w, NULL, name_of(i));
+	json_end_array(w);
+}
+
+static void put_enabled(struct json_writer *w, const char *key, bool is_enabled)
+{
+	json_begin_object(w, key);
+	json_put_bool(w, "enabled", is_enabled);
+	json_end_object(w);
+}
+
+static void put_cgroup(struct json_writer *w)
+{
+	json_begin_object(w, "cgroup");
+	json_put_bool(w, "v1", true);
+	json_put_bool(w, "v2", true);
+	json_put_bool(w, "systemd", false);
+	json_put_bool(w, "systemdUser", false);
+	json_put_bool(w, "rdma", true);
+	json_end_object(w);
+}
+
+static void put_seccomp(struct json_writer *w)
+{
+	json_begin_object(w, "seccomp");
+	json_put_bool(w, "enabled", true);
+	put_names(w, "actions", seccomp_action);
+	put_names(w, "operators", seccomp_operator);
+	put_names(w, "archs", seccomp_arch_name);
+	put_names(w, "knownFlags", seccomp_flag);
+	put_names(w, "supportedFlags", seccomp_flag);
+	json_end_object(w);
+}
+
+static void put_linux(struct json_writer *w)
+{
+	json_begin_object(w, "linux");
+	put_names(w, "namespaces", namespace_name);
+	put_names(w, "capabilities", capability_name);
+	put_cgroup(w);
+	put_seccomp(w);
+	put_enabled(w, "apparmor", true);
+	put_enabled(w, "selinux", true);
+	put_enabled(w, "intelRdt", false);
+	json_begin_object(w, "mountExtensions");
+	put_enabled(w, "idmap", true);
+	json_end_object(w);
+	put_enabled(w, "netDevices", false);
+	json_begin_object(w, "memoryPolicy");
+	put_names(w, "modes", task_mempolicy_name);
+	put_names(w, "flags", task_mempolicy_flag_name);
+	json_end_object(w);
+	json_end_object(w);
+}
+
 /* features.md of the runtime-spec; every list comes from the table that implements it. */
 int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
 {
-	static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
-					     "startContainer", "poststart",	"poststop" };
 	AUTO_STRBUF struct strbuf out = { 0 };
 	struct json_writer w = { .out = &out, .flags = JSON_PRETTY };
 	int r = cmd_parse("features", no_opts, 0, argc, argv, NULL, e);
@@ -35,50 +126,12 @@ int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "ociVersionMin", "1.0.0");
 	json_put_str(&w, "ociVersionMax", "1.3.0");
-	json_begin_array(&w, "hooks");
-	for (size_t i = 0; i < ARRAY_LEN(hooks); i++)
-		json_put_str(&w, NULL, hooks[i]);
-	json_end_array(&w);
-	json_begin_array(&w, "mountOptions");
-	for (size_t i = 0; mnt_option_name(i); i++)
-		json_put_str(&w, NULL, mnt_option_name(i));
-	json_end_array(&w);
-	json_begin_object(&w, "linux");
-	json_begin_array(&w, "namespaces");
-	for (size_t i = 0; i < NS_COUNT; i++)
-		json_put_str(&w, NULL, ns_rows[i].spec);
-	json_end_array(&w);
-	json_begin_array(&w, "capabilities");
-	for (unsigned int i = 0; caps_name(i); i++)
-		json_put_str(&w, NULL, caps_name(i));
-	json_end_array(&w);
-	json_begin_object(&w, "cgroup");
-	json_put_bool(&w, "v1", true);
-	json_put_bool(&w, "v2", true);
-	json_put_bool(&w, "systemd", false);
-	json_put_bool(&w, "systemdUser", false);
-	json_put_bool(&w, "rdma", true);
-	json_end_object(&w);
-	json_begin_object(&w, "seccomp");
-	json_put_bool(&w, "enabled", true);
-	json_end_object(&w);
-	json_begin_object(&w, "apparmor");
-	json_put_bool(&w, "enabled", true);
-	json_end_object(&w);
-	json_begin_object(&w, "selinux");
-	json_put_bool(&w, "enabled", true);
-	json_end_object(&w);
-	json_begin_object(&w, "intelRdt");
-	json_put_bool(&w, "enabled", false);
-	json_end_object(&w);
-	json_begin_object(&w, "mountExtensions");
-	json_begin_object(&w, "idmap");
-	json_put_bool(&w, "enabled", true);
-	json_end_object(&w);
-	json_end_object(&w);
-	json_end_object(&w);
+	put_names(&w, "hooks", hook_name);
+	put_names(&w, "mountOptions", mnt_option_name);
+	put_linux(&w);
 	json_begin_object(&w, "annotations");
 	json_put_str(&w, "org.corten.version", CORTEN_VERSION);
+	json_put_str(&w, "org.opencontainers.runc.checkpoint.enabled", "false");
 	json_end_object(&w);
 	json_end_object(&w);
 	strbuf_addc(&out, '\n');

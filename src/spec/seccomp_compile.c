@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "spec/seccomp_blob.h"
+#include "spec/seccomp_names.h"
 
 /* Flags that older headers lack. */
 #define FLAG_TSYNC_ESRCH (1U << 4)
@@ -39,38 +40,24 @@ static const struct action_row {
 	uint32_t action;
 	uint8_t data;
 } actions[] = {
-	{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW, DATA_NONE },
-	{ "SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(0), DATA_ERRNO },
-	{ "SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD, DATA_NONE },
-	{ "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD, DATA_NONE },
-	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS, DATA_NONE },
-	{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP, DATA_NONE },
-	{ "SCMP_ACT_TRACE", SCMP_ACT_TRACE(0), DATA_TRACE },
-	{ "SCMP_ACT_LOG", SCMP_ACT_LOG, DATA_NONE },
-	{ "SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY, DATA_NONE },
+#define ACTION(name, action, data) { #name, action, data },
+	SECCOMP_ACTIONS(ACTION)
 };
 
 static const struct operator_row {
 	char name[20];
 	enum scmp_compare op;
 } operators[] = {
-	{ "SCMP_CMP_NE", SCMP_CMP_NE },
-	{ "SCMP_CMP_LT", SCMP_CMP_LT },
-	{ "SCMP_CMP_LE", SCMP_CMP_LE },
-	{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
-	{ "SCMP_CMP_GE", SCMP_CMP_GE },
-	{ "SCMP_CMP_GT", SCMP_CMP_GT },
-	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+#define OPERATOR(name) { #name, name },
+	SECCOMP_OPERATORS(OPERATOR)
 };
 
 static const struct flag_row {
 	char name[40];
 	uint32_t flag;
 } flags[] = {
-	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
-	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
-	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
-	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", FLAG_WAIT_KILLABLE_RECV },
+#define FLAG(name, value) { #name, value },
+	SECCOMP_FLAGS(FLAG)
 };
 
 /* One architecture of the filter. Its libseccomp token is its AUDIT_ARCH value, but for x32. */

@@ -74,6 +74,7 @@ static const struct arch_row {
 	{ "riscv64", "SCMP_ARCH_RISCV64" },
 	{ "s390", "SCMP_ARCH_S390" },
 	{ "s390x", "SCMP_ARCH_S390X" },
+	{ "x32", "SCMP_ARCH_X32" },
 	{ "x86", "SCMP_ARCH_X86" },
 };
 
@@ -98,6 +99,11 @@ const char *seccomp_machine_name(void)
 #else
 	return "";
 #endif
+}
+
+const char *seccomp_arch_name(size_t i)
+{
+	return i < ARRAY_LEN(arch_table) ? arch_table[i].scmp : NULL;
 }
 
 const char *seccomp_machine_scmp(const char *arch)

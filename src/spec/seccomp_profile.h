@@ -66,6 +66,9 @@ const char *seccomp_machine_name(void);
 /* "SCMP_ARCH_X86_64" for "amd64"; NULL for a kind that is not known. */
 const char *seccomp_machine_scmp(const char *arch);
 
+/* The i-th architecture of the table ("SCMP_ARCH_ARM"), NULL behind the last: for lists of what is known. */
+const char *seccomp_arch_name(size_t i);
+
 /* Reads a profile's text into `a`. Errors as json_read. */
 int seccomp_profile_read(const char *text, size_t len, struct arena *a,
 			 struct seccomp_profile **ret, struct err *e);

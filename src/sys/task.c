@@ -241,6 +241,16 @@ int task_mempolicy_flag(const char *name)
 	return find(mem_flags, ARRAY_LEN(mem_flags), name);
 }
 
+const char *task_mempolicy_name(size_t i)
+{
+	return i < ARRAY_LEN(mem_modes) ? mem_modes[i].name : NULL;
+}
+
+const char *task_mempolicy_flag_name(size_t i)
+{
+	return i < ARRAY_LEN(mem_flags) ? mem_flags[i].name : NULL;
+}
+
 int task_set_mempolicy(int mode, const unsigned long mask[16], bool has_nodes, struct err *e)
 {
 	long r = syscall(SYS_set_mempolicy, mode, has_nodes ? mask : NULL, has_nodes ? 1025 : 0);

@@ -61,4 +61,7 @@ int task_set_cpus(const unsigned long mask[16], struct err *e);
 /* The mode of "MPOL_BIND" and the flag of "MPOL_F_STATIC_NODES", or -EINVAL. */
 int task_mempolicy_find(const char *name);
 int task_mempolicy_flag(const char *name);
+/* The i-th mode or flag that is known; NULL behind the last. */
+const char *task_mempolicy_name(size_t i);
+const char *task_mempolicy_flag_name(size_t i);
 int task_set_mempolicy(int mode, const unsigned long mask[16], bool has_nodes, struct err *e);

@@ -216,3 +216,14 @@ load helpers
 	rt delete "$ID"
 	nothing_left
 }
+
+@test "features lists what the rows implement" {
+	run rt features
+	[ "$status" -eq 0 ]
+	jq -e '(.hooks | index("createContainer")) and (.mountOptions | index("rro"))
+		and (.linux.namespaces | index("mount")) and (.linux.capabilities | index("CAP_SYS_ADMIN"))
+		and (.linux.seccomp.actions | index("SCMP_ACT_NOTIFY"))
+		and (.linux.seccomp.operators | length == 7)
+		and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64"))' <<<"$output"
+	! is_corten || jq -e '.linux.memoryPolicy.modes | index("MPOL_BIND")' <<<"$output"
+}
