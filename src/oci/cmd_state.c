@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,13 +156,48 @@ int cmd_list(const struct runtime *rt, int argc, char **argv, struct err *e)
 	return out.p ? fd_write_full(1, out.p, out.len) : 0;
 }
 
+/* crun's --regex: `verb` on each container whose name matches; the first failure is told, the others go on. */
+static int for_each_match(const struct runtime *rt, const char *pattern,
+			  int (*verb)(const struct runtime *rt, const char *id, const void *arg,
+				      struct err *e),
+			  const void *arg, struct err *e)
+{
+	int root = state_root_open(rt->root, false, NULL), r = 0;
+	DIR *d = root >= 0 ? fdopendir(root) : NULL;
+	struct dirent *de;
+	regex_t re;
+
+	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		r = err_set(e, -EINVAL, "invalid regular expression \"%s\"", pattern);
+	while (r != -EINVAL && d && (de = readdir(d))) {
+		struct err own = ERR_INIT;
+		int one;
+
+		if (de->d_name[0] == '.' || regexec(&re, de->d_name, 0, NULL, 0) != 0)
+			continue;
+		one = verb(rt, de->d_name, arg, &own);
+		if (one < 0 && r == 0) {
+			*e = own;
+			r = one;
+		}
+	}
+	if (r != -EINVAL)
+		regfree(&re);
+	if (d)
+		closedir(d);
+	return r;
+}
+
 struct kill_args {
 	bool is_all, is_regex;
+	int sig;
 };
 
 static const struct opt kill_opts[] = {
 	{ "all", 'a', OPT_BOOL, 0, offsetof(struct kill_args, is_all), NULL,
 	  "Send the signal to all processes inside the container", NULL },
+	{ "regex", 'r', OPT_BOOL, 0, offsetof(struct kill_args, is_regex), NULL,
+	  "The container-id is a regular expression: signal all that match", NULL },
 	OPT_END,
 };
 
@@ -200,31 +236,39 @@ static int kill_container(struct cmd_container *c, int sig, bool is_all, struct 
 	return 0;
 }
 
+static int kill_one(const struct runtime *rt, const char *id, const void *arg, struct err *e)
+{
+	const struct kill_args *ka = arg;
+	AUTO_CONTAINER c = { 0 };
+	int r = cmd_open(rt, id, &c, e);
+
+	return r < 0 ? r : kill_container(&c, ka->sig, ka->is_all, e);
+}
+
 int cmd_kill(const struct runtime *rt, int argc, char **argv, struct err *e)
 {
-	AUTO_CONTAINER c = { 0 };
-	struct kill_args ka = { 0 };
-	int first = cmd_parse("kill", kill_opts, 0, argc, argv, &ka, e), sig = SIGTERM, r;
+	struct kill_args ka = { .sig = SIGTERM };
+	int first = cmd_parse("kill", kill_opts, 0, argc, argv, &ka, e);
 
 	if (first < 0)
 		return first;
-	r = cmd_open(rt, argv[first], &c, e);
-	if (r < 0)
-		return r;
 	if (first + 1 < argc)
-		sig = signame_parse(argv[first + 1]);
-	if (sig < 0)
-		return err_set(e, sig, "unknown signal \"%s\"", argv[first + 1]);
-	return kill_container(&c, sig, ka.is_all, e);
+		ka.sig = signame_parse(argv[first + 1]);
+	if (ka.sig < 0)
+		return err_set(e, ka.sig, "unknown signal \"%s\"", argv[first + 1]);
+	return ka.is_regex ? for_each_match(rt, argv[first], kill_one, &ka, e)
+			   : kill_one(rt, argv[first], &ka, e);
 }
 
 struct delete_args {
-	bool is_force;
+	bool is_force, is_regex;
 };
 
 static const struct opt delete_opts[] = {
 	{ "force", 'f', OPT_BOOL, 0, offsetof(struct delete_args, is_force), NULL,
 	  "Kill the container with SIGKILL if it is still running", NULL },
+	{ "regex", 'r', OPT_BOOL, 0, offsetof(struct delete_args, is_regex), NULL,
+	  "The container-id is a regular expression: delete all that match", NULL },
 	OPT_END,
 };
 
@@ -244,34 +288,41 @@ static int kill_and_wait(struct cmd_container *c, struct err *e)
 		       : 0;
 }
 
-int cmd_delete(const struct runtime *rt, int argc, char **argv, struct err *e)
+static int delete_one(const struct runtime *rt, const char *id, const void *arg, struct err *e)
 {
+	const struct delete_args *da = arg;
 	AUTO_CONTAINER c = { 0 };
-	struct delete_args da = { 0 };
-	int first = cmd_parse("delete", delete_opts, 0, argc, argv, &da, e), r;
+	int r = cmd_open(rt, id, &c, e);
 	enum state_status st;
 
-	if (first < 0)
-		return first;
-	r = cmd_open(rt, argv[first], &c, e);
-	if (r == -ENOENT && da.is_force) {
+	if (r == -ENOENT && da->is_force) {
 		*e = ERR_INIT;
 		return 0;
 	}
 	if (r < 0)
 		return r;
 	st = state_status(c.dir, c.state);
-	if (st == STATE_CREATING && !da.is_force)
+	if (st == STATE_CREATING && !da->is_force)
 		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
-				    "cannot delete container %s that is not stopped: creating",
-				    argv[first]);
-	if ((st == STATE_RUNNING || st == STATE_PAUSED) && !da.is_force)
+				    "cannot delete container %s that is not stopped: creating", id);
+	if ((st == STATE_RUNNING || st == STATE_PAUSED) && !da->is_force)
 		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
-				    "cannot delete container %s that is not stopped: %s",
-				    argv[first], state_status_name(st));
+				    "cannot delete container %s that is not stopped: %s", id,
+				    state_status_name(st));
 	if (st != STATE_STOPPED && st != STATE_CREATING)
 		r = kill_and_wait(&c, e);
-	return r < 0 ? r : run_destroy(c.root, argv[first], c.state, e);
+	return r < 0 ? r : run_destroy(c.root, id, c.state, e);
+}
+
+int cmd_delete(const struct runtime *rt, int argc, char **argv, struct err *e)
+{
+	struct delete_args da = { 0 };
+	int first = cmd_parse("delete", delete_opts, 0, argc, argv, &da, e);
+
+	if (first < 0)
+		return first;
+	return da.is_regex ? for_each_match(rt, argv[first], delete_one, &da, e)
+			   : delete_one(rt, argv[first], &da, e);
 }
 
 static int freeze(const struct runtime *rt, const char *name, bool is_freeze, int argc, char **argv,

@@ -217,6 +217,25 @@ load helpers
 	nothing_left
 }
 
+@test "kill and delete --regex take all containers whose name matches" {
+	[ "$(basename "$RUNTIME")" != runc ] || skip "runc has no --regex"
+	command_is sleep 1000
+	for n in a b other; do
+		rt run -d -b "$BUNDLE" "$ID-$n" </dev/null >/dev/null 2>&1
+	done
+	rt kill --regex "^$ID-[ab]\$" KILL
+	until_true 5 eval '[ "$(rt state "$ID-a" | jq -r .status)" = stopped ]'
+	until_true 5 eval '[ "$(rt state "$ID-b" | jq -r .status)" = stopped ]'
+	[ "$(rt state "$ID-other" | jq -r .status)" = running ]
+	rt delete --regex "^$ID-[ab]\$"
+	[ ! -e "$ROOT/$ID-a" ]
+	[ ! -e "$ROOT/$ID-b" ]
+	rt delete --force --regex "^$ID-"
+	nothing_left
+	run rt kill --regex '(' KILL
+	[ "$status" -eq 1 ]
+}
+
 @test "features lists what the rows implement" {
 	run rt features
 	[ "$status" -eq 0 ]
