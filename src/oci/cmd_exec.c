@@ -226,6 +226,7 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 		r = plan_process_make(p, &host, has_userns(c.state), &c.arena, &plan, e);
 	if (r < 0)
 		return r;
+	plan->ids.keeps_groups = state_label(c.state, PLAN_KEEP_GROUPS);
 	return exec_run(&c, &a->o, plan, e);
 }
 

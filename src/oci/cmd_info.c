@@ -133,6 +133,9 @@ int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
 	json_put_str(&w, "org.corten.version", CORTEN_VERSION);
 	json_put_str(&w, "org.opencontainers.runc.checkpoint.enabled", "false");
 	json_end_object(&w);
+	json_begin_array(&w, "potentiallyUnsafeConfigAnnotations");
+	json_put_str(&w, NULL, PLAN_KEEP_GROUPS);
+	json_end_array(&w);
 	json_end_object(&w);
 	strbuf_addc(&out, '\n');
 	return put(&out, e);

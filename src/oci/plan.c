@@ -238,6 +238,14 @@ static int plan_check_version(const char *v, struct err *e)
 	return 0;
 }
 
+static const char *find_annotation(const struct oci_spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->annotations.n; i++)
+		if (streq(spec->annotations.v[i].key, key))
+			return spec->annotations.v[i].value;
+	return NULL;
+}
+
 int plan_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 	      struct plan **ret, struct err *e)
 {
@@ -272,6 +280,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 				      &p->process, e);
 	if (r < 0)
 		return r;
+	if (p->process)
+		p->process->ids.keeps_groups = find_annotation(spec, PLAN_KEEP_GROUPS);
 	*ret = p;
 	return 0;
 }

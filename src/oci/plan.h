@@ -113,6 +113,9 @@ struct plan {
 	struct plan_process *process; /* NULL: `create` without a process is an error there */
 };
 
+/* crun's annotation: when it is there, whatever its value, the caller's supplementary groups stay. */
+#define PLAN_KEEP_GROUPS "run.oci.keep_original_groups"
+
 /* Makes the plan. -EINVAL for a wrong config, -EOPNOTSUPP (ERR_UNIMPLEMENTED) for what the host lacks. */
 int plan_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 	      struct plan **ret, struct err *e);

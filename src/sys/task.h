@@ -30,7 +30,7 @@ struct task_ids {
 	gid_t gid;
 	const gid_t *groups;
 	size_t groups_n;
-	bool keeps_groups; /* user namespace with setgroups denied: leave them */
+	bool keeps_groups; /* asked for, or a user namespace with setgroups denied: leave them */
 };
 /* setgroups, setgid, setuid with raw calls, keeping permitted capabilities. */
 int task_set_ids(const struct task_ids *ids, struct err *e);

@@ -244,5 +244,6 @@ load helpers
 		and (.linux.seccomp.actions | index("SCMP_ACT_NOTIFY"))
 		and (.linux.seccomp.operators | length == 7)
 		and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64"))' <<<"$output"
-	! is_corten || jq -e '.linux.memoryPolicy.modes | index("MPOL_BIND")' <<<"$output"
+	! is_corten || jq -e '(.linux.memoryPolicy.modes | index("MPOL_BIND"))
+		and (.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups"))' <<<"$output"
 }

@@ -208,3 +208,21 @@ in_labelled_host() {
 	[[ "$output" == *"set SELinux label 'u:r:t:s0': Invalid argument"* ]]
 	rt exec "$ID" true
 }
+
+@test "run.oci.keep_original_groups keeps the caller's groups, on exec too" {
+	[ "$(basename "$RUNTIME")" != runc ] || skip "an annotation of crun's"
+	command -v setpriv >/dev/null || skip "needs setpriv"
+	config '.annotations["run.oci.keep_original_groups"] = "1"'
+	command_is id -G
+	# shellcheck disable=SC2086
+	run setpriv --groups 12,13 "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" = "0 12 13" ]
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	# shellcheck disable=SC2086
+	run setpriv --groups 14 "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" exec "$ID" id -G
+	[ "$output" = "0 14" ]
+	rt delete -f "$ID"
+	nothing_left
+}
