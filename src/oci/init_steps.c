@@ -148,19 +148,6 @@ static int label_root(int mounted, const char *label, const char *path, struct e
 	return 0;
 }
 
-static int with_idmap(const struct step *s, struct mnt *m, struct err *e)
-{
-	int fd;
-
-	if (!s->idmap_uids_n)
-		return 0;
-	fd = ns_make_user(s->idmap_uids, s->idmap_uids_n, s->idmap_gids, s->idmap_gids_n, e);
-	if (fd < 0)
-		return fd;
-	m->idmap_userns = fd;
-	return 0;
-}
-
 static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 {
 	struct mnt m = s->mount;
@@ -176,9 +163,6 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 	if (is_dir < 0)
 		return err_sys(e, is_dir, "error mounting \"%s\" to rootfs at \"%s\": open source",
 			       m.source, s->path);
-	r = with_idmap(s, &m, e);
-	if (r < 0)
-		return err_wrap(e, r, "mount '%s'", s->path);
 	target = is_strict ? open_strict(fs, s->path, e) : open_target(fs, s->path, is_dir, e);
 	if (target < 0)
 		return target;

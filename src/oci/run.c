@@ -185,6 +185,27 @@ static int make_cgroup(struct creation *c, struct err *e)
 	return r;
 }
 
+/*
+ * The user namespaces that id-mapped mounts name, made before clone: the kernel makes none below the root that
+ * init builds, and procfs there has other numbers. Init inherits the descriptors and closes them.
+ */
+static int make_idmaps(struct creation *c, struct err *e)
+{
+	for (size_t i = 0; i < c->plan->steps_n; i++) {
+		struct step *s = &c->plan->steps[i];
+		int fd;
+
+		if (!s->idmap_uids_n)
+			continue;
+		fd = ns_make_user(s->idmap_uids, s->idmap_uids_n, s->idmap_gids, s->idmap_gids_n,
+				  e);
+		if (fd < 0)
+			return err_wrap(e, fd, "mount '%s'", s->path);
+		s->mount.idmap_userns = fd;
+	}
+	return 0;
+}
+
 static int open_joins(struct creation *c, struct err *e)
 {
 	const struct plan *p = c->plan;
@@ -234,6 +255,8 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 		r = make_fifo(c, e);
 	if (r == 0)
 		r = make_cgroup(c, e);
+	if (r == 0)
+		r = make_idmaps(c, e);
 	if (r == 0)
 		r = open_joins(c, e);
 	if (r < 0)

@@ -176,3 +176,17 @@ load helpers
 	run_sh 'read up rest </proc/uptime; test ${up%.*} -gt 1000000'
 	[ "$status" -eq 0 ]
 }
+
+@test "an id-mapped mount shows the owners that its mappings say" {
+	needs_new_kernel
+	is_corten || skip "Debian's runc and crun are older than uidMappings of a mount"
+	mkdir "$WORK/src"
+	touch "$WORK/src/f"
+	config --arg src "$WORK/src" '.mounts += [{destination: "/mnt", type: "bind", source: $src,
+		options: ["bind", "idmap"], uidMappings: [{containerID: 0, hostID: 5000, size: 10}],
+		gidMappings: [{containerID: 0, hostID: 6000, size: 10}]}]'
+	run_sh 'stat -c %u:%g /mnt/f'
+	[ "$status" -eq 0 ]
+	[ "$output" = 5000:6000 ]
+	nothing_left
+}
