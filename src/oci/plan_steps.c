@@ -119,8 +119,15 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 	if (o->type && streq(o->type, "bind"))
 		s->mount.kind = MNT_BIND;
 	for (size_t i = 0; i < o->options.n; i++) {
-		int r = mnt_option_apply(&s->mount, o->options.v[i], &is_idmap, &is_ridmap);
+		const char *option = o->options.v[i];
+		int r = mnt_option_apply(&s->mount, option, &is_idmap, &is_ridmap);
 
+		/* crun's form; as data it would be ignored, and the owners wrong. */
+		if (str_skip(option, "idmap=") || str_skip(option, "ridmap="))
+			return err_set_code(
+				e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
+				"mount '%s': '%s' is not supported: use uidMappings and gidMappings",
+				path, option);
 		if (r == 0)
 			r = add_data(a, &s->mount, o->options.v[i]);
 		if (r < 0)

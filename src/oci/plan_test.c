@@ -179,6 +179,18 @@ TEST(labels_of_more_than_a_line_are_refused)
 	CHECK(strstr(err.msg, "mountLabel"));
 }
 
+TEST(an_idmap_with_a_value_is_refused_not_ignored)
+{
+	struct plan *p;
+
+	CHECK_EQ(make(HEAD
+		      "\"mounts\":[{\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"/s\","
+		      "\"options\":[\"bind\",\"idmap=uids=@0-1-1\"]}],\"linux\":{\"namespaces\":[{"
+		      "\"type\":\"mount\"}]}}",
+		      &p),
+		 -EOPNOTSUPP);
+}
+
 TEST(a_mount_label_goes_to_the_mounts_that_take_one)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };
