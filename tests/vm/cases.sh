@@ -1,0 +1,163 @@
+# The cases, run by the guest's busybox in this order; each is a function under `set -ex`.
+# They share containers, because a boot and a program's start are dear here: `limits` and `devices` live until
+# their last case.
+
+CASES="memory_limits cpu_limits pids_limit io_limits unified_files exec_joins update_options update_resources
+pause_resume events_stats delete_removes devices_denied devices_update oom_counted kill_all inside clone_into"
+GROUPS_V2=/sys/fs/cgroup/ct
+
+rt() { /runtime --root /run/rt "$@"; }
+up() { rt create -b /bundles/"$1" "$1" >/run/"$1".out 2>&1 || { cat /run/"$1".out && false; }; rt start "$1"; }
+skip() { echo "skip: $*" && exit 77; }
+
+# is NAME FILE VALUE: what that file of the container's group says.
+is() {
+	local found
+	found=$(cat $GROUPS_V2/"$1"/"$2")
+	[ "$found" = "$3" ]
+}
+
+# has NAME FILE LINE: one of the lines.
+has() { grep -qx "$3" $GROUPS_V2/"$1"/"$2"; }
+
+# soon COMMAND...: polls for at most 10 s.
+soon() {
+	set +x
+	local tries=200
+	until "$@" 2>/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.05
+	done
+	set -x
+}
+
+memory_limits() {
+	up limits
+	is limits memory.max 33554432
+	is limits memory.low 16777216
+	is limits memory.swap.max 16777216 # v2 counts swap alone
+}
+
+cpu_limits() {
+	is limits cpu.max '50000 100000'
+	is limits cpu.weight 100
+}
+
+pids_limit() { is limits pids.max 20; }
+
+io_limits() { is limits io.max '98:0 rbps=1048576 wbps=max riops=max wiops=300'; }
+
+unified_files() {
+	is limits memory.high 25165824
+	is limits memory.oom.group 1
+}
+
+exec_joins() {
+	[ "$(rt exec limits cat /proc/self/cgroup)" = 0::/ ]
+	rt exec -d limits sleep 1000
+	[ "$(grep -c . $GROUPS_V2/limits/cgroup.procs)" = 2 ]
+}
+
+update_options() {
+	rt update --memory 64M --memory-swap 96M --memory-reservation 8M --cpu-quota 20000 --cpu-period 50000 \
+		--cpu-share 2048 --pids-limit 30 limits
+	is limits memory.max 67108864
+	is limits memory.low 8388608
+	is limits memory.swap.max 33554432
+	is limits cpu.max '20000 50000'
+	[ "$(cat $GROUPS_V2/limits/cpu.weight)" -gt 100 ]
+	is limits pids.max 30
+	rt update --cpu-quota -1 --pids-limit -1 --memory-swap -1 limits
+	is limits cpu.max 'max 50000'
+	is limits pids.max max
+	is limits memory.swap.max max
+}
+
+update_resources() {
+	echo '{"blockIO": {"throttleReadBpsDevice": [{"major": 98, "minor": 0, "rate": 2097152}]},
+		"unified": {"memory.high": "max", "cpu.max.burst": "1000"}}' | rt update -r - limits
+	is limits io.max '98:0 rbps=2097152 wbps=max riops=max wiops=300'
+	is limits memory.high max
+	is limits cpu.max.burst 1000
+}
+
+pause_resume() {
+	rt pause limits
+	is limits cgroup.freeze 1
+	soon has limits cgroup.events 'frozen 1'
+	rt state limits | grep -q '"status": "paused"'
+	rt resume limits
+	is limits cgroup.freeze 0
+	soon has limits cgroup.events 'frozen 0'
+	rt state limits | grep -q '"status": "running"'
+}
+
+events_stats() {
+	local found
+	found=$(rt events --stats limits 2>&1) || case $found in
+	*"not supported by this build"*) skip "the runtime has no events yet" ;;
+	esac
+	for part in '"type":"stats"' '"id":"limits"' '"limit":67108864' '"pids":{"current":2'; do
+		case $found in
+		*"$part"*) ;;
+		*) echo "no $part in $found" && false ;;
+		esac
+	done
+}
+
+delete_removes() {
+	rt delete -f limits
+	[ ! -e $GROUPS_V2/limits ]
+	[ ! -e /run/rt/limits ]
+}
+
+devices_denied() {
+	up devices
+	rt exec devices head -c 1 /dev/zero >/dev/null
+	rt exec devices dd if=/dev/disk of=/dev/null bs=512 count=1
+	! rt exec devices dd if=/dev/zero of=/dev/disk bs=512 count=1
+	rt exec devices dd if=/dev/zero of=/dev/disk bs=512 count=1 2>&1 | grep -q 'not permitted'
+	rt exec devices dd if=/dev/log-of-kernel of=/dev/null count=1 2>&1 | grep -q 'not permitted'
+}
+
+devices_update() {
+	echo '{"devices": [{"allow": false, "access": "rwm"},
+		{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]}' | rt update -r - devices
+	rt exec devices dd if=/dev/log-of-kernel of=/dev/null bs=8k count=1
+	rt exec devices dd if=/dev/disk of=/dev/null count=1 2>&1 | grep -q 'not permitted'
+	rt delete -f devices
+}
+
+oom_counted() {
+	up oom
+	soon grep -q 'dd: 137' /run/oom.out
+	has oom memory.events 'oom_kill [1-9][0-9]*'
+	rt delete -f oom
+	[ ! -e $GROUPS_V2/oom ]
+}
+
+kill_all() {
+	up many
+	soon [ "$(grep -c . $GROUPS_V2/many/cgroup.procs)" = 4 ]
+	rt kill -a many KILL
+	soon has many cgroup.events 'populated 0'
+	rt delete many
+	[ ! -e $GROUPS_V2/many ]
+}
+
+inside() {
+	rt run -b /bundles/inside inside >/run/inside.out
+	cat /run/inside.out
+	grep -qx '0::/' /run/inside.out
+	grep -q ' cgroup2 ro' /run/inside.out
+	grep -qx max /run/inside.out
+	[ ! -e $GROUPS_V2/inside ]
+}
+
+clone_into() {
+	command -v strace || skip "strace is not installed on the host"
+	strace -f -o /run/calls -e trace=clone3,openat /runtime --root /run/rt run -b /bundles/inside inside
+	grep CLONE_INTO_CGROUP /run/calls
+	! grep cgroup.procs.*O_WRONLY /run/calls
+}

@@ -1,0 +1,51 @@
+# The runtime on a machine that has cgroup v2 alone: one boot for all cases, which are in cases.sh.
+# bats file_tags=beside
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	local program
+	for program in linux.uml busybox jq; do
+		command -v $program >/dev/null || export SKIP="$program is not installed"
+	done
+	[ -z "${SKIP:-}" ] || return 0
+	VM=$(mktemp -d /tmp/vm.XXXXXX)
+	export VM
+	"$BATS_TEST_DIRNAME/boot.sh" "$VM"
+}
+
+teardown_file() {
+	[ -z "${VM:-}" ] || rm -rf --one-file-system "$VM"
+}
+
+# passed NAME: how that case of cases.sh ended in the guest.
+passed() {
+	local status
+	[ -z "${SKIP:-}" ] || skip "$SKIP"
+	if [ ! -f "$VM/results/$1.status" ]; then
+		tail -n 30 "$VM/console.log"
+		ls "$VM/results"
+		return 1
+	fi
+	status=$(cat "$VM/results/$1.status")
+	[ "$status" != 77 ] || skip "$(sed -n 's/^skip: //p' "$VM/results/$1.log")"
+	[ "$status" = 0 ] || { cat "$VM/results/$1.log" && return 1; }
+}
+
+@test "the memory limits are in memory.max, memory.low and memory.swap.max" { passed memory_limits; }
+@test "quota, period and shares are in cpu.max and cpu.weight" { passed cpu_limits; }
+@test "the limit of processes is in pids.max" { passed pids_limit; }
+@test "throttled devices are in io.max" { passed io_limits; }
+@test "unified files are written as they are" { passed unified_files; }
+@test "exec joins the group" { passed exec_joins; }
+@test "update by options changes each limit of a running container" { passed update_options; }
+@test "update by a file changes io.max and unified files" { passed update_resources; }
+@test "pause and resume go through cgroup.freeze" { passed pause_resume; }
+@test "events --stats tells v2's numbers" { passed events_stats; }
+@test "delete -f leaves neither group nor state" { passed delete_removes; }
+@test "device rules: what is not allowed is refused by the group's program" { passed devices_denied; }
+@test "update changes the device rules of a running container" { passed devices_update; }
+@test "a killed memory hog is counted in memory.events" { passed oom_counted; }
+@test "kill -a empties the group of a container without a pid namespace" { passed kill_all; }
+@test "the container sees its own group, read-only, and run leaves none" { passed inside; }
+@test "clone3 starts the container in its group" { passed clone_into; }
