@@ -71,7 +71,7 @@ struct init_fs {
 	const struct init *in;
 	int root;  /* the container's root */
 	int proc;  /* private procfs, made on demand */
-	int empty; /* detached empty read-only tmpfs, made on demand */
+	int empty; /* the first masked folder: an empty read-only tmpfs to clone */
 	int null;  /* O_PATH of the container's or host's null device, verified */
 	int dev;   /* the folder /dev below the root, opened on demand */
 };

@@ -378,43 +378,29 @@ static int null_device(struct init_fs *fs, struct err *e)
 	return 0;
 }
 
-/* One empty read-only filesystem for all masked folders: each superblock costs the kernel's shrinkers. */
-static int empty_folder(struct init_fs *fs, struct err *e)
-{
-	struct mnt m = { .kind = MNT_FS,
-			 .type = "tmpfs",
-			 .source = "tmpfs",
-			 .data = "nr_inodes=1,size=4k,mode=555",
-			 .context = fs->in->plan->mount_label,
-			 .attr.set = K_ATTR_RDONLY | K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC };
-
-	if (fs->empty >= 0)
-		return 0;
-	fs->empty = mnt_make(&m, e);
-	return fs->empty < 0 ? err_wrap(e, fs->empty, "make empty folder") : 0;
-}
-
+/*
+ * One empty read-only filesystem for all masked folders: each superblock costs the kernel's shrinkers. The
+ * first folder gets the filesystem, the others clones of that mount: before 6.15 only an attached one has any.
+ */
 static int mask_dir(struct init_fs *fs, const struct step *s, int target, struct err *e)
 {
-	struct mnt m = { .kind = MNT_BIND };
-	STEP_FD mounted = -EBADF;
-	int r;
+	const struct mnt clone = { .kind = MNT_BIND, .source_fd = fs->empty };
+	const struct mnt first = {
+		.kind = MNT_FS,
+		.type = "tmpfs",
+		.source = "tmpfs",
+		.data = "nr_inodes=1,size=4k,mode=555",
+		.context = fs->in->plan->mount_label,
+		.attr.set = K_ATTR_RDONLY | K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC,
+	};
+	bool is_first = fs->empty < 0;
+	STEP_FD mounted = init_put(fs->root, is_first ? &first : &clone, target, s->path, e);
 
-	if (!mnt_has_detached()) {
-		m = (struct mnt){ .kind = MNT_FS,
-				  .type = "tmpfs",
-				  .source = "tmpfs",
-				  .context = fs->in->plan->mount_label,
-				  .attr.set = K_ATTR_RDONLY };
-		r = init_put(fs->root, &m, target, s->path, e);
-		return r < 0 ? r : 0;
-	}
-	r = empty_folder(fs, e);
-	if (r < 0)
-		return r;
-	m.source_fd = fs->empty;
-	mounted = init_put(fs->root, &m, target, s->path, e);
-	return mounted < 0 ? mounted : 0;
+	if (mounted < 0)
+		return mounted;
+	if (is_first)
+		fs->empty = TAKE_FD(mounted);
+	return 0;
 }
 
 static int do_mask(struct init_fs *fs, const struct step *s, struct err *e)
