@@ -37,6 +37,7 @@ int host_probe(bool wants_modules, struct host *ret, struct err *e)
 		return err_sys(e, r, "read own capabilities");
 	ret->uid = geteuid();
 	ret->has_time_ns = true;
+	ret->has_kcore = access("/proc/kcore", F_OK) == 0;
 	if (!wants_modules)
 		return 0;
 	ret->has_apparmor = is_yes("/sys/module/apparmor/parameters/enabled") &&
@@ -274,7 +275,7 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 	    !spec->linux_->namespaces.n)
 		return err_set(e, -EINVAL,
 			       "unable to set hostname without a private UTS namespace");
-	r = plan_steps_make(spec, a, p, e);
+	r = plan_steps_make(spec, host, a, p, e);
 	if (r == 0 && spec->process)
 		r = plan_process_make(spec->process, host, p->new_ns & CLONE_NEWUSER, a,
 				      &p->process, e);

@@ -26,7 +26,7 @@ struct host {
 	uid_t uid;
 	struct caps_sets caps;
 	bool has_apparmor, has_selinux, has_intel_rdt;
-	bool has_time_ns;
+	bool has_time_ns, has_kcore;
 };
 /* `wants_modules`: the security modules and resctrl are looked for, because a config asks for them. */
 int host_probe(bool wants_modules, struct host *ret, struct err *e);
@@ -123,7 +123,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 int plan_process_make(const struct oci_process *p, const struct host *host, bool has_userns,
 		      struct arena *a, struct plan_process **ret, struct err *e);
 /* The steps of mounts, devices, masks (plan_steps.c). */
-int plan_steps_make(const struct oci_spec *spec, struct arena *a, struct plan *p, struct err *e);
+int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
+		    struct plan *p, struct err *e);
 /* Appends a text that tests compare: one line per value that is set and per step. */
 struct strbuf;
 void plan_dump(const struct plan *p, struct strbuf *out);

@@ -25,7 +25,7 @@ static const struct {
 } default_links[] = {
 	{ "/dev/fd", "/proc/self/fd" },	      { "/dev/stdin", "/proc/self/fd/0" },
 	{ "/dev/stdout", "/proc/self/fd/1" }, { "/dev/stderr", "/proc/self/fd/2" },
-	{ "/dev/core", "/proc/kcore" },	      { "/dev/ptmx", "pts/ptmx" },
+	{ "/dev/ptmx", "pts/ptmx" },
 };
 
 static struct step *add(struct plan *p, enum step_kind kind, const char *path)
@@ -212,7 +212,8 @@ static bool has_device(const struct oci_linux *l, const char *path)
 	return false;
 }
 
-static int plan_dev(const struct oci_linux *l, struct arena *a, struct plan *p, struct err *e)
+static int plan_dev(const struct oci_linux *l, const struct host *host, struct arena *a,
+		    struct plan *p, struct err *e)
 {
 	p->has_dev = !has_dev_bind(p);
 	if (!p->has_dev)
@@ -235,6 +236,8 @@ static int plan_dev(const struct oci_linux *l, struct arena *a, struct plan *p, 
 	}
 	for (size_t i = 0; i < ARRAY_LEN(default_links); i++)
 		add(p, STEP_SYMLINK, default_links[i].path)->text = default_links[i].text;
+	if (host->has_kcore)
+		add(p, STEP_SYMLINK, "/dev/core")->text = "/proc/kcore";
 	return 0;
 }
 
@@ -329,11 +332,12 @@ static int plan_hiding(const struct oci_linux *l, struct arena *a, struct plan *
 	return 0;
 }
 
-int plan_steps_make(const struct oci_spec *spec, struct arena *a, struct plan *p, struct err *e)
+int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
+		    struct plan *p, struct err *e)
 {
 	const struct oci_linux *l = spec->linux_;
 	size_t most = spec->mounts.n + l->devices.n + l->sysctl.n + l->readonly_paths.n +
-		      l->masked_paths.n + ARRAY_LEN(default_devices) + ARRAY_LEN(default_links);
+		      l->masked_paths.n + ARRAY_LEN(default_devices) + ARRAY_LEN(default_links) + 1;
 	int r = 0;
 
 	if (spec->mounts.n > LIMIT_MOUNTS || l->masked_paths.n > LIMIT_MOUNTS ||
@@ -347,7 +351,7 @@ int plan_steps_make(const struct oci_spec *spec, struct arena *a, struct plan *p
 	for (size_t i = 0; r == 0 && i < spec->mounts.n; i++)
 		r = plan_mount(&spec->mounts.v[i], a, p, e);
 	if (r == 0)
-		r = plan_dev(l, a, p, e);
+		r = plan_dev(l, host, a, p, e);
 	for (size_t i = 0; r == 0 && i < l->sysctl.n; i++)
 		r = plan_sysctl(&l->sysctl.v[i], a, p, e);
 	return r < 0 ? r : plan_hiding(l, a, p, e);

@@ -77,10 +77,25 @@ TEST(a_plan_prints_its_steps_in_order)
 		  "device /dev/zero 20666 1:5 0:0\ndevice /dev/urandom 20666 1:9 0:0\n"
 		  "symlink /dev/fd -> /proc/self/fd\nsymlink /dev/stdin -> /proc/self/fd/0\n"
 		  "symlink /dev/stdout -> /proc/self/fd/1\nsymlink /dev/stderr -> /proc/self/fd/2\n"
-		  "symlink /dev/core -> /proc/kcore\nsymlink /dev/ptmx -> pts/ptmx\n"
+		  "symlink /dev/ptmx -> pts/ptmx\n"
 		  "sysctl sys/net/ipv4/ip_forward -> 1\n"
 		  "readonly /proc/sys\nmask /proc/keys\n"
 		  "user 0:0\ncwd /\narg sh\n");
+}
+
+TEST(a_link_to_kcore_is_made_where_the_host_has_it)
+{
+	static const struct host with_kcore = { .caps.permitted = (1ull << 41) - 1,
+						.has_kcore = true };
+	AUTO_STRBUF struct strbuf out = { 0 }, none = { 0 };
+	struct plan *p;
+
+	CHECK_EQ(make_on(&with_kcore, HEAD PROCESS "\"linux\":{" NS "}}", &p), 0);
+	plan_dump(p, &out);
+	CHECK(strstr(out.p, "symlink /dev/core -> /proc/kcore\n"));
+	CHECK_EQ(make(HEAD PROCESS "\"linux\":{" NS "}}", &p), 0);
+	plan_dump(p, &none);
+	CHECK(!strstr(none.p, "/dev/core"));
 }
 
 TEST(paths_are_cleaned_lexically)

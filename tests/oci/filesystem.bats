@@ -21,6 +21,11 @@ load helpers
 	[ "${lines[2]}" = pts/ptmx ]
 }
 
+@test "/dev/core is there where the kernel has a /proc/kcore" {
+	run_sh 'test -L /dev/core && echo there || echo missing'
+	[ "$output" = "$([ -e /proc/kcore ] && echo there || echo missing)" ]
+}
+
 @test "masked paths are empty, readonly paths cannot be written" {
 	config '.process.capabilities.effective += ["CAP_SYS_ADMIN"] | .process.capabilities.permitted += ["CAP_SYS_ADMIN"] |
 		.process.capabilities.bounding += ["CAP_SYS_ADMIN"]'
