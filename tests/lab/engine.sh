@@ -49,11 +49,23 @@ start_containerd() {
 	wait_ready containerd "$(cat "$engine_run/containerd.pid")" ctr -a "$containerd_socket" version
 }
 
+# ENGINE_DOCKER_CONFIG or {}. Debian 12's dockerd keeps a key below /etc unless told otherwise; newer ones know
+# neither key nor setting.
+docker_config() {
+	local config=${ENGINE_DOCKER_CONFIG:-"{}"} rest
+	case $(dockerd --version) in
+	*' 20.'*) rest=${config#\{}
+		[ "$rest" = "}" ] || rest=", $rest"
+		config="{\"deprecated-key-path\": \"$engine_dir/docker-key.json\"$rest" ;;
+	esac
+	printf '%s\n' "$config"
+}
+
 # dockerd gets the containerd above: one that it starts itself wants an oom_score_adj of -500, for which it needs
 # CAP_SYS_RESOURCE.
 start_docker() {
 	is_running containerd || start_one containerd
-	echo "${ENGINE_DOCKER_CONFIG:-"{}"}" >"$engine_run/none.json"
+	docker_config >"$engine_run/none.json"
 	launch docker dockerd --config-file "$engine_run/none.json" --data-root "$engine_dir/docker" \
 		--exec-root "$engine_run/docker" --pidfile "$engine_run/dockerd.pid" --host "unix://$docker_socket" \
 		--containerd "$containerd_socket" --cgroup-parent "/$engine_group" --group root \

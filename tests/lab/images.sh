@@ -42,10 +42,6 @@ cmd_here_inside() {
 	trap 'rm -rf --one-file-system "$work"' EXIT
 	mount -t tmpfs tmpfs /run
 	export ENGINE_DIR=$work/engine ENGINE_RUN=/run/engine
-	# Debian 12's docker keeps a key below /etc unless told otherwise; newer ones know neither key nor setting.
-	case $(docker --version 2>/dev/null) in
-	*' 20.'*) export ENGINE_DOCKER_CONFIG="{\"deprecated-key-path\":\"$work/docker-key.json\"}" ;;
-	esac
 	make_all
 }
 
