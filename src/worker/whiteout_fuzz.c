@@ -1,7 +1,8 @@
 /*
  * Whiteouts over a tree that exists. One layer is applied in both ways: onto a copy of the tree below it, and beside it
  * with overlayfs' marks, which are then read as the kernel reads them. Both must come to the same
- * things; an empty folder more is allowed, which a mark needs as its place.
+ * things, but for two differences that are known and not mended: an opaque mark in a folder that the same layer whites
+ * out leaves the folder, empty, beside overlayfs' marks; and so does one in a folder that nobody describes and that is a file below.
  *
  * Names have one to three parts of four letters, so that inputs of few bytes meet each other. Things are fifos: they have no
  * data. Links are left out, because here no root of its own holds them.
