@@ -301,6 +301,15 @@ static const struct manual manuals[] = {
 		  "asked."),
 	  exits_plain, ITEMS({ "corten image tags debian", "From Docker Hub" }),
 	  "image image-resolve pull" },
+	{ "image inspect",
+	  PARAGRAPHS(
+		  "Shows an image in a registry: its tag, digest, settings, layers and platform, as skopeo shows them. "
+		  "Nothing is pulled. --raw prints the manifest as it is there, --config the image's settings. For "
+		  "images of the store there is inspect."),
+	  exits_plain,
+	  ITEMS({ "corten image inspect docker://debian:12", "What the registry has" },
+		{ "corten image inspect --raw docker://debian:12", "Its manifest or index" }),
+	  "image image-tags inspect pull" },
 	{ "image delete",
 	  PARAGRAPHS(
 		  "Deletes a tag or, by digest, a manifest or a blob in a registry. It asks first, unless -f is given. Images in "

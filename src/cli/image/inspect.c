@@ -104,9 +104,10 @@ static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, 
 		return code;
 	what = str_skip(argv[first], "docker://");
 	if (!what)
-		return cli_failf(1,
-				 "'%s' is not in a registry: only docker://NAME can be inspected",
-				 argv[first]);
+		return cli_failf(
+			1,
+			"'%s' is not in a registry: docker://NAME is; for an image of the store there is corten inspect",
+			argv[first]);
 	r = inspect(what, &o, &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
