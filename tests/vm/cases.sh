@@ -20,6 +20,9 @@ is() {
 # has NAME FILE LINE: one of the lines.
 has() { grep -qx "$3" $GROUPS_V2/"$1"/"$2"; }
 
+# holds NAME N: processes in the group.
+holds() { [ "$(grep -c . $GROUPS_V2/"$1"/cgroup.procs)" = "$2" ]; }
+
 # soon COMMAND...: polls for at most 10 s.
 soon() {
 	set +x
@@ -56,7 +59,7 @@ unified_files() {
 exec_joins() {
 	[ "$(rt exec limits cat /proc/self/cgroup)" = 0::/ ]
 	rt exec -d limits sleep 1000
-	[ "$(grep -c . $GROUPS_V2/limits/cgroup.procs)" = 2 ]
+	holds limits 2
 }
 
 update_options() {
@@ -139,7 +142,7 @@ oom_counted() {
 
 kill_all() {
 	up many
-	soon [ "$(grep -c . $GROUPS_V2/many/cgroup.procs)" = 4 ]
+	soon holds many 4
 	rt kill -a many KILL
 	soon has many cgroup.events 'populated 0'
 	rt delete many
