@@ -14,3 +14,6 @@ extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_st
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e);
 /* Whether a tag was written: "host:5000/a" has none. */
 bool cli_has_tag(const char *what);
+/* info.c: prints objects of the store as docker inspect does; `type` "container", "image" or NULL. The exit code. */
+int cli_inspect_objects(struct cli *c, const char *format, const char *type, char *const *names,
+			int n_names);

@@ -82,22 +82,20 @@ static int print_formatted(const char *format, const struct strbuf *json, struct
 	return r;
 }
 
-static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+int cli_inspect_objects(struct cli *c, const char *format, const char *type, char *const *names,
+			int n_names)
 {
-	struct inspect_options o = { 0 };
-	int code, first = cli_parse(cmd, argc, argv, &o, &code), n = 0;
+	const struct inspect_options o = { .format = format, .type = type };
+	int code = 0, n = 0;
 
-	if (first < 0)
-		return code;
 	if (!cli_engine(c))
 		return 1;
-	code = 0;
 	if (!o.format)
 		putchar('[');
-	for (int i = first; i < argc; i++) {
+	for (int i = 0; i < n_names; i++) {
 		AUTO_STRBUF struct strbuf json = { 0 };
 		struct err e = ERR_INIT;
-		int r = inspect_one(c, &o, argv[i], &json, &e);
+		int r = inspect_one(c, &o, names[i], &json, &e);
 
 		if (r == 0 && o.format)
 			r = print_formatted(o.format, &json, &e);
@@ -111,6 +109,15 @@ static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, 
 	if (!o.format)
 		puts(n ? "\n]" : "]");
 	return code;
+}
+
+static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
+{
+	struct inspect_options o = { 0 };
+	int code, first = cli_parse(cmd, argc, argv, &o, &code);
+
+	return first < 0 ? code
+			 : cli_inspect_objects(c, o.format, o.type, argv + first, argc - first);
 }
 
 /* ---- version, info ---- */

@@ -303,11 +303,12 @@ static const struct manual manuals[] = {
 	  "image image-resolve pull" },
 	{ "image inspect",
 	  PARAGRAPHS(
-		  "Shows an image in a registry: its tag, digest, settings, layers and platform, as skopeo shows them. "
-		  "Nothing is pulled. --raw prints the manifest as it is there, --config the image's settings. For "
-		  "images of the store there is inspect."),
+		  "Shows images of the store as inspect does. With docker:// it is an image in a registry: its tags, digest, "
+		  "settings, layers and platform, as skopeo shows them. Nothing is pulled. --raw prints the manifest as "
+		  "it is there, --config the image's settings."),
 	  exits_plain,
-	  ITEMS({ "corten image inspect docker://debian:12", "What the registry has" },
+	  ITEMS({ "corten image inspect debian:12", "An image that is here" },
+		{ "corten image inspect docker://debian:12", "What the registry has" },
 		{ "corten image inspect --raw docker://debian:12", "Its manifest or index" }),
 	  "image image-tags inspect pull" },
 	{ "image delete",

@@ -141,6 +141,19 @@ teardown() {
 	[ "$code" = 0 ]
 }
 
+@test "image inspect: images of the store, as docker shows them" {
+	"$CORTEN" load -q -i "$(good_archive)"
+	local name
+	name=$("$CORTEN" images --format '{{.Repository}}:{{.Tag}}' | head -n 1)
+	run -0 "$CORTEN" image inspect "$name"
+	[ "$output" = "$("$CORTEN" inspect --type image "$name")" ]
+	[ "$("$CORTEN" image inspect -f '{{.Os}}' "$name")" = linux ]
+	run -1 "$CORTEN" image inspect none
+	[[ $output == *"No such image: none"* ]]
+	run -125 "$CORTEN" image inspect --raw "$name"
+	run -1 "$CORTEN" image inspect "$name" docker://x
+}
+
 @test "inspect: says of a registry's image what skopeo says" {
 	need_docker_registry
 	docker_registry_start

@@ -1,4 +1,4 @@
-/* image inspect: an image in a registry, as skopeo inspect shows it, without a pull. */
+/* image inspect: images of the store as docker shows them, and one in a registry as skopeo does, without a pull. */
 #include <stdio.h>
 
 #include "cli/commands.h"
@@ -8,15 +8,17 @@
 #include "spec/image.h"
 
 struct inspect_options {
-	const char *platform;
+	const char *format, *platform;
 	bool is_raw, is_config;
 };
 
 static const struct opt inspect_rows[] = {
 	{ "config", 0, OPT_BOOL, 0, offsetof(struct inspect_options, is_config), NULL,
 	  "Print the image's config as the registry has it", NULL },
+	{ "format", 'f', OPT_STR, 0, offsetof(struct inspect_options, format), "string",
+	  "Format output using a custom template: 'json' or 'TEMPLATE' (store)", NULL },
 	{ "platform", 0, OPT_STR, 0, offsetof(struct inspect_options, platform), "string",
-	  "Choose this platform of an index: os/arch[/variant]", NULL },
+	  "Choose this platform of an index: os/arch[/variant] (registry)", NULL },
 	{ "raw", 0, OPT_BOOL, 0, offsetof(struct inspect_options, is_raw), NULL,
 	  "Print the manifest or index as the registry has it", NULL },
 	OPT_END,
@@ -96,30 +98,33 @@ static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, 
 {
 	struct inspect_options o = { 0 };
 	struct err e = ERR_INIT;
-	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
-	const char *what;
+	int code, first = cli_parse(cmd, argc, argv, &o, &code), remote = 0, r;
 
-	(void)c;
 	if (first < 0)
 		return code;
-	what = str_skip(argv[first], "docker://");
-	if (!what)
-		return cli_failf(
-			1,
-			"'%s' is not in a registry: docker://NAME is; for an image of the store there is corten inspect",
-			argv[first]);
-	r = inspect(what, &o, &e);
+	for (int i = first; i < argc; i++)
+		remote += str_skip(argv[i], "docker://") != NULL;
+	if (remote && argc - first > 1)
+		return cli_failf(1, "an image in a registry (docker://) is inspected alone");
+	if (remote && o.format)
+		return cli_failf(EXIT_OWN_FAILURE, "--format is not supported for docker://");
+	if (!remote && (o.is_raw || o.is_config || o.platform))
+		return cli_failf(EXIT_OWN_FAILURE,
+				 "--raw, --config and --platform need docker://NAME");
+	if (!remote)
+		return cli_inspect_objects(c, o.format, "image", argv + first, argc - first);
+	r = inspect(str_skip(argv[first], "docker://"), &o, &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
 
 const struct cli_command cli_image_inspect = {
 	"image inspect",
-	"[OPTIONS] docker://NAME[:TAG|@DIGEST]",
-	"Show what an image in a registry is, without pulling it",
+	"[OPTIONS] IMAGE [IMAGE...] | docker://NAME[:TAG|@DIGEST]",
+	"Show images of the store, or what one in a registry is without pulling it",
 	inspect_rows,
 	0,
 	1,
-	1,
+	-1,
 	false,
 	inspect_main,
 };

@@ -419,11 +419,12 @@ int image_copy_run(struct copy_source *src, struct copy_sink *sink, const struct
 	struct copy c = { .src = src,
 			  .sink = sink,
 			  .o = &options,
-			  .plan = { .src = src, .o = &options, .a = a } };
+			  .plan = { .reader = { .src = src, .a = a }, .o = &options } };
 	int r;
 
 	if (!options.platform)
 		options.platform = image_host_platform(buf);
+	c.plan.reader.platform = options.platform;
 	for (size_t i = 0; i < FETCHERS_MAX; i++)
 		c.lanes[i] = (struct lane){ .fd = -EBADF,
 					    .pipe = -EBADF,

@@ -70,6 +70,19 @@ int image_copy_run(struct copy_source *src, struct copy_sink *sink, const struct
 		   struct arena *a, struct copy_result *ret, struct err *e);
 
 /* ---- copy_plan.c ---- */
+/* Documents of a source, read by the describe role. */
+struct copy_reader {
+	struct copy_source *src;
+	struct worker
+		describer; /* control -EBADF: it is started when it is needed, and stopped by the caller */
+	const char *platform;
+	struct arena *a;
+};
+/* What `m` is: sets `m->d` and the media type. */
+int copy_describe(struct copy_reader *x, struct copy_manifest *m, struct err *e);
+/* From what was described to the one manifest for the platform, described: indexes in indexes too. */
+int copy_choose(struct copy_reader *x, struct copy_manifest *m, struct err *e);
+
 #define COPY_BLOBS_MAX 16384
 #define COPY_MANIFESTS_MAX 1024
 struct copy_plan {
@@ -77,11 +90,9 @@ struct copy_plan {
 	size_t blobs_n, blobs_cap;
 	struct copy_manifest *manifests; /* malloc'ed; children first, the top last */
 	size_t manifests_n, manifests_cap;
-	const char *index; /* see copy_result */
-	struct worker describer;
-	struct copy_source *src;
+	const char *index;	   /* see copy_result */
+	struct copy_reader reader; /* its source, platform and arena are the caller's */
 	const struct copy_options *o;
-	struct arena *a;
 };
 int copy_plan_make(struct copy_plan *p, struct err *e);
 void copy_plan_done(struct copy_plan *p);

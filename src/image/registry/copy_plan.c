@@ -13,7 +13,8 @@ static bool is_foreign(const char *type)
 
 static int add_blob(struct copy_plan *p, const struct oci_descriptor *d, struct err *e)
 {
-	if (p->src->has && !is_foreign(d->media_type) && !p->src->has(p->src, d->digest))
+	if (p->reader.src->has && !is_foreign(d->media_type) &&
+	    !p->reader.src->has(p->reader.src, d->digest))
 		return err_set(e, -ENOENT, "blob %.80s is not there", d->digest);
 	for (size_t i = 0; i < p->blobs_n; i++)
 		if (streq(p->blobs[i].digest, d->digest))
@@ -47,11 +48,11 @@ static int add_manifest(struct copy_plan *p, const struct copy_manifest *m, stru
 	return 0;
 }
 
-static int describe(struct copy_plan *p, struct copy_manifest *m, struct err *e)
+int copy_describe(struct copy_reader *x, struct copy_manifest *m, struct err *e)
 {
-	struct image_described *d = arena_alloc(p->a, sizeof(*d));
-	int r = d ? image_describe(&p->describer, p->o->platform, m->digest, m->media_type, m->text,
-				   m->len, p->a, d, e)
+	struct image_described *d = arena_alloc(x->a, sizeof(*d));
+	int r = d ? image_describe(&x->describer, x->platform, m->digest, m->media_type, m->text,
+				   m->len, x->a, d, e)
 		  : err_set(e, -ENOMEM, "out of memory");
 
 	if (r == 0 && !d->manifest)
@@ -62,15 +63,46 @@ static int describe(struct copy_plan *p, struct copy_manifest *m, struct err *e)
 	return r;
 }
 
+static const struct oci_descriptor *chosen(const struct image_described *d)
+{
+	for (size_t i = 0; d->chosen && i < d->manifest->manifests.n; i++)
+		if (streq(d->manifest->manifests.v[i].digest, d->chosen))
+			return &d->manifest->manifests.v[i];
+	return NULL;
+}
+
+int copy_choose(struct copy_reader *x, struct copy_manifest *m, struct err *e)
+{
+	for (int depth = 0; m->d->is_index; depth++) {
+		const struct oci_descriptor *d = chosen(m->d);
+		int r;
+
+		if (depth >= LIMIT_INDEX_NESTING)
+			return err_set(e, -E2BIG, "indexes nest deeper than %d",
+				       LIMIT_INDEX_NESTING);
+		if (!d)
+			return err_set_code(
+				e, -ENOENT, ERR_NOT_FOUND,
+				"no matching manifest for %s in the manifest list entries",
+				x->platform);
+		r = x->src->manifest(x->src, d, x->a, m, e);
+		if (r == 0)
+			r = copy_describe(x, m, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int walk(struct copy_plan *p, struct copy_manifest *m, int depth, struct err *e);
 
 static int walk_child(struct copy_plan *p, const struct oci_descriptor *d, int depth, struct err *e)
 {
 	struct copy_manifest child = { 0 };
-	int r = p->src->manifest(p->src, d, p->a, &child, e);
+	int r = p->reader.src->manifest(p->reader.src, d, p->reader.a, &child, e);
 
 	if (r == 0)
-		r = describe(p, &child, e);
+		r = copy_describe(&p->reader, &child, e);
 	return r < 0 ? r : walk(p, &child, depth + 1, e);
 }
 
@@ -91,36 +123,11 @@ static int walk(struct copy_plan *p, struct copy_manifest *m, int depth, struct 
 	return r < 0 ? r : add_manifest(p, m, e);
 }
 
-static const struct oci_descriptor *chosen(const struct image_described *d)
-{
-	for (size_t i = 0; d->chosen && i < d->manifest->manifests.n; i++)
-		if (streq(d->manifest->manifests.v[i].digest, d->chosen))
-			return &d->manifest->manifests.v[i];
-	return NULL;
-}
-
-/* From an index to the one manifest for the platform; indexes in indexes too. */
 static int walk_chosen(struct copy_plan *p, struct copy_manifest *m, struct err *e)
 {
-	for (int depth = 0; m->d->is_index; depth++) {
-		const struct oci_descriptor *d = chosen(m->d);
-		int r;
+	int r = copy_choose(&p->reader, m, e);
 
-		if (depth >= LIMIT_INDEX_NESTING)
-			return err_set(e, -E2BIG, "indexes nest deeper than %d",
-				       LIMIT_INDEX_NESTING);
-		if (!d)
-			return err_set_code(
-				e, -ENOENT, ERR_NOT_FOUND,
-				"no matching manifest for %s in the manifest list entries",
-				p->o->platform);
-		r = p->src->manifest(p->src, d, p->a, m, e);
-		if (r == 0)
-			r = describe(p, m, e);
-		if (r < 0)
-			return r;
-	}
-	return walk(p, m, 0, e);
+	return r < 0 ? r : walk(p, m, 0, e);
 }
 
 int copy_plan_make(struct copy_plan *p, struct err *e)
@@ -129,10 +136,10 @@ int copy_plan_make(struct copy_plan *p, struct err *e)
 	struct err why = ERR_INIT;
 	int r;
 
-	p->describer.control = -EBADF;
-	r = p->src->top(p->src, p->a, &top, e);
+	p->reader.describer.control = -EBADF;
+	r = p->reader.src->top(p->reader.src, p->reader.a, &top, e);
 	if (r == 0)
-		r = describe(p, &top, e);
+		r = copy_describe(&p->reader, &top, e);
 	if (r < 0 || !top.d->is_index || p->o->is_all)
 		return r < 0 ? r : walk(p, &top, 0, e);
 	if (!p->o->is_whole_or_one)
@@ -150,7 +157,7 @@ int copy_plan_make(struct copy_plan *p, struct err *e)
 
 void copy_plan_done(struct copy_plan *p)
 {
-	worker_stop(&p->describer);
+	worker_stop(&p->reader.describer);
 	free(p->blobs);
 	free(p->manifests);
 }
