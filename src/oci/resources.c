@@ -202,7 +202,9 @@ static int devices(const struct oci_resources *in, unsigned int flags, struct ar
 		   struct cg_resources *r, struct err *e)
 {
 	size_t own = in ? in->devices.n : 0;
-	size_t n = own + (flags & RESOURCES_CREATE ? ARRAY_LEN(default_devices) : 0);
+	/* Rules take the place of those in force, the default ones among them. */
+	bool has_default = own || flags & RESOURCES_CREATE;
+	size_t n = own + (has_default ? ARRAY_LEN(default_devices) : 0);
 	struct cg_device_rule *v;
 	int err = 0;
 

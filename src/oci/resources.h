@@ -14,9 +14,9 @@ struct err;
 
 enum resources_flags {
 	/*
-	 * At create: the devices that every container may use are allowed behind the config's rules, as
-	 * runc does (mknod of anything, null, zero, full, random, urandom, tty, console, ptmx, pts/N).
-	 * At update without device rules the rules in force stay.
+	 * The devices that every container may use are allowed behind the config's rules, as runc does (mknod of
+	 * anything, null, zero, full, random, urandom, tty, console, ptmx, pts/N): at create always, at update
+	 * when it has device rules. Without them the rules in force stay.
 	 */
 	RESOURCES_CREATE = 1 << 0,
 };

@@ -82,6 +82,9 @@ TEST(device_rules_come_before_the_default_ones)
 	CHECK_EQ(r.devices.v[1].access, CG_DEVICE_READ | CG_DEVICE_WRITE);
 	CHECK_EQ(r.devices.v[2].access, 7);
 	CHECK(r.devices.v[13].is_allow);
+	/* Rules of an update take the place of all: they come with the default ones too. */
+	CHECK_EQ(translate(&in, 0, &r), 0);
+	CHECK_EQ(r.devices.n, 14);
 }
 
 TEST(unknown_device_types_and_letters_are_refused)
