@@ -110,6 +110,15 @@ struct subnet subnet_nth(const struct subnet *s, uint64_t n)
 	return r;
 }
 
+struct subnet subnet_last(const struct subnet *s)
+{
+	struct subnet r = *s;
+
+	for (unsigned int i = s->prefix; i < width(s->family); i++)
+		r.addr[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	return r;
+}
+
 struct subnet subnet_cut(const struct subnet *s, unsigned int prefix, uint64_t n)
 {
 	struct subnet r = *s;

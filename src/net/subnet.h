@@ -28,6 +28,8 @@ bool subnet_contains(const struct subnet *s, const struct subnet *inner);
 bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
 /* The n-th address in it, with its prefix. */
 struct subnet subnet_nth(const struct subnet *s, uint64_t n);
+/* The last address in it: all bits behind the prefix are set. */
+struct subnet subnet_last(const struct subnet *s);
 /* The n-th subnet of `prefix` bits in it. */
 struct subnet subnet_cut(const struct subnet *s, unsigned int prefix, uint64_t n);
 

@@ -1,0 +1,164 @@
+#include "net/chain.h"
+
+#include <sys/socket.h>
+
+#include "base/str.h"
+#include "net/subnet.h"
+
+/* An --ip-range is a subnet, host-local's first and last address: not the network's own nor its broadcast address. */
+static void put_first_last(struct json_writer *w, const struct subnet *whole, const char *range)
+{
+	struct subnet s, first, last, end = subnet_last(whole);
+	char text[SUBNET_TEXT_MAX];
+
+	if (subnet_parse(range, true, &s, NULL) < 0)
+		return;
+	first = subnet_nth(&s, memcmp(s.addr, whole->addr, sizeof(s.addr)) == 0 ? 1 : 0);
+	last = subnet_last(&s);
+	if (memcmp(last.addr, end.addr, sizeof(end.addr)) == 0)
+		last.addr[s.family == AF_INET ? 3 : 15]--;
+	json_put_str(w, "rangeStart", subnet_host_text(&first, text));
+	json_put_str(w, "rangeEnd", subnet_host_text(&last, text));
+}
+
+static void put_range(struct json_writer *w, const char *subnet, const char *gateway,
+		      const char *range)
+{
+	struct subnet whole;
+
+	if (!subnet || subnet_parse(subnet, true, &whole, NULL) < 0)
+		return;
+	json_begin_array(w, NULL);
+	json_begin_object(w, NULL);
+	json_put_str(w, "subnet", subnet);
+	json_put_str(w, "gateway", gateway);
+	if (range)
+		put_first_last(w, &whole, range);
+	json_end_object(w);
+	json_end_array(w);
+}
+
+static void put_route(struct json_writer *w, const char *dst)
+{
+	json_begin_object(w, NULL);
+	json_put_str(w, "dst", dst);
+	json_end_object(w);
+}
+
+static void put_ipam(struct json_writer *w, const struct net_network *nw,
+		     const struct net_endpoint *ep, const char *state)
+{
+	AUTO_STRBUF struct strbuf dir = { 0 };
+
+	strbuf_addf(&dir, "%s/net/ipam", state);
+	json_begin_object(w, "ipam");
+	json_put_str(w, "type", "host-local");
+	json_put_str(w, "dataDir", dir.p ? dir.p : "");
+	json_begin_array(w, "ranges");
+	put_range(w, nw->subnet, nw->gateway, nw->range);
+	put_range(w, nw->subnet6, nw->gateway6, nw->range6);
+	json_end_array(w);
+	if (ep->is_primary && !nw->is_internal) {
+		json_begin_array(w, "routes");
+		put_route(w, "0.0.0.0/0");
+		if (nw->subnet6)
+			put_route(w, "::/0");
+		json_end_array(w);
+	}
+	json_end_object(w);
+	if (strbuf_ok(&dir) < 0)
+		w->out->is_out = true;
+}
+
+static void put_capabilities(struct json_writer *w, const char *const *names)
+{
+	json_begin_object(w, "capabilities");
+	for (; *names; names++)
+		json_put_bool(w, *names, true);
+	json_end_object(w);
+}
+
+static void put_bridge(struct json_writer *w, const struct net_network *nw,
+		       const struct net_endpoint *ep, const char *state)
+{
+	static const char *const capabilities[] = { "ips", "mac", NULL };
+
+	json_begin_object(w, NULL);
+	json_put_str(w, "type", "bridge");
+	json_put_str(w, "bridge", nw->bridge);
+	json_put_bool(w, "isGateway", true);
+	json_put_bool(w, "ipMasq", !nw->is_internal && !nw->no_masquerade);
+	json_put_str(w, "ipMasqBackend", "nftables");
+	json_put_bool(w, "hairpinMode", true);
+	if (nw->no_icc)
+		json_put_bool(w, "portIsolation", true);
+	if (nw->mtu)
+		json_put_i64(w, "mtu", nw->mtu);
+	put_capabilities(w, capabilities);
+	put_ipam(w, nw, ep, state);
+	json_end_object(w);
+}
+
+static void put_portmap(struct json_writer *w)
+{
+	static const char *const capabilities[] = { "portMappings", NULL };
+
+	json_begin_object(w, NULL);
+	json_put_str(w, "type", "portmap");
+	json_put_str(w, "backend", "nftables");
+	json_put_bool(w, "snat", true);
+	put_capabilities(w, capabilities);
+	json_end_object(w);
+}
+
+void chain_put_list(const struct net_network *nw, const struct net_endpoint *ep, const char *state,
+		    struct strbuf *out)
+{
+	struct json_writer w = { .out = out };
+
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "cniVersion", CNI_VERSION);
+	json_put_str(&w, "name", nw->name);
+	json_begin_array(&w, "plugins");
+	put_bridge(&w, nw, ep, state);
+	put_portmap(&w);
+	json_end_array(&w);
+	json_end_object(&w);
+}
+
+static void put_ports(struct json_writer *w, const struct net_sandbox *s)
+{
+	json_begin_array(w, "portMappings");
+	for (size_t i = 0; i < s->ports.n; i++) {
+		const struct cni_port *p = &s->ports.v[i];
+
+		json_begin_object(w, NULL);
+		json_put_i64(w, "hostPort", p->host_port);
+		json_put_i64(w, "containerPort", p->container_port);
+		json_put_str(w, "protocol", p->protocol);
+		if (p->host_ip)
+			json_put_str(w, "hostIP", p->host_ip);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+void chain_put_args(const struct net_sandbox *s, const struct net_endpoint *ep, struct strbuf *out)
+{
+	struct json_writer w = { .out = out };
+
+	json_begin_object(&w, NULL);
+	if (ep->want_ip || ep->want_ip6) {
+		json_begin_array(&w, "ips");
+		if (ep->want_ip)
+			json_put_str(&w, NULL, ep->want_ip);
+		if (ep->want_ip6)
+			json_put_str(&w, NULL, ep->want_ip6);
+		json_end_array(&w);
+	}
+	if (ep->want_mac)
+		json_put_str(&w, "mac", ep->want_mac);
+	if (ep->is_primary && s->ports.n)
+		put_ports(&w, s);
+	json_end_object(&w);
+}

@@ -1,0 +1,11 @@
+#pragma once
+/* The CNI chain of one of people's networks, and what it is asked for, as texts. Inside the room only. */
+#include "net/sandbox.h"
+
+struct strbuf;
+
+/* Appends the configuration list: bridge with host-local, firewall, portmap. `state` is where addresses are kept. */
+void chain_put_list(const struct net_network *nw, const struct net_endpoint *ep, const char *state,
+		    struct strbuf *out);
+/* Appends the capability arguments of one attachment: ips, mac, portMappings (of the primary one). */
+void chain_put_args(const struct net_sandbox *s, const struct net_endpoint *ep, struct strbuf *out);
