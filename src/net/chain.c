@@ -1,32 +1,33 @@
 #include "net/chain.h"
 
-#include <sys/socket.h>
-
 #include "base/str.h"
 #include "net/subnet.h"
 
 /* An --ip-range is a subnet, host-local's first and last address: not the network's own nor its broadcast address. */
-static void put_first_last(struct json_writer *w, const struct subnet *whole, const char *range)
+static void put_first_last(struct json_writer *w, const struct ip_net *whole, const char *range)
 {
-	struct subnet s, first, last, end = subnet_last(whole);
-	char text[SUBNET_TEXT_MAX];
+	struct ip_addr first, last, end = ip_net_last(whole);
+	struct ip_net s;
+	char text[IP_TEXT_MAX];
 
-	if (subnet_parse(range, true, &s, NULL) < 0)
+	if (subnet_parse(range, &s, NULL) < 0)
 		return;
-	first = subnet_nth(&s, memcmp(s.addr, whole->addr, sizeof(s.addr)) == 0 ? 1 : 0);
-	last = subnet_last(&s);
-	if (memcmp(last.addr, end.addr, sizeof(end.addr)) == 0)
-		last.addr[s.family == AF_INET ? 3 : 15]--;
-	json_put_str(w, "rangeStart", subnet_host_text(&first, text));
-	json_put_str(w, "rangeEnd", subnet_host_text(&last, text));
+	first = s.addr;
+	if (ip_addr_compare(&first, &whole->addr) == 0)
+		ip_addr_next(&first);
+	last = ip_net_last(&s);
+	if (ip_addr_compare(&last, &end) == 0)
+		last.bytes[ip_addr_len(&last) - 1]--;
+	json_put_str(w, "rangeStart", ip_addr_text(&first, text));
+	json_put_str(w, "rangeEnd", ip_addr_text(&last, text));
 }
 
 static void put_range(struct json_writer *w, const char *subnet, const char *gateway,
 		      const char *range)
 {
-	struct subnet whole;
+	struct ip_net whole;
 
-	if (!subnet || subnet_parse(subnet, true, &whole, NULL) < 0)
+	if (!subnet || subnet_parse(subnet, &whole, NULL) < 0)
 		return;
 	json_begin_array(w, NULL);
 	json_begin_object(w, NULL);

@@ -245,7 +245,7 @@ static int option_icc(struct net_network *nw, const char *v)
 
 static int option_host_ip(struct net_network *nw, const char *v)
 {
-	struct subnet s;
+	struct ip_net s;
 
 	nw->host_ip = v;
 	return subnet_parse_host(v, &s, NULL);
@@ -301,19 +301,19 @@ static int pairs(char *const *v, struct arena *a, struct json_map *ret, struct e
 
 /* The subnets, ranges and gateways of one family, parsed. */
 struct plan {
-	struct subnet subnet, range, gateway;
+	struct ip_net subnet, range, gateway;
 };
 
 static int place_subnets(char *const *v, struct plan plans[2], struct err *e)
 {
 	for (size_t i = 0; v && v[i]; i++) {
-		struct subnet s, *to;
-		int r = subnet_parse(v[i], true, &s, e);
+		struct ip_net s, *to;
+		int r = subnet_parse(v[i], &s, e);
 
 		if (r < 0)
 			return r;
-		to = &plans[s.family == AF_INET6].subnet;
-		if (to->family)
+		to = &plans[s.addr.family == AF_INET6].subnet;
+		if (to->addr.family)
 			return err_set(
 				e, -EINVAL,
 				"bridge driver doesn't support multiple subnets of one family: '%s'",
@@ -326,14 +326,14 @@ static int place_subnets(char *const *v, struct plan plans[2], struct err *e)
 static int place_inside(char *const *v, bool is_range, struct plan plans[2], struct err *e)
 {
 	for (size_t i = 0; v && v[i]; i++) {
-		struct subnet s;
+		struct ip_net s;
 		struct plan *p;
-		int r = is_range ? subnet_parse(v[i], true, &s, e) : subnet_parse_host(v[i], &s, e);
+		int r = is_range ? subnet_parse(v[i], &s, e) : subnet_parse_host(v[i], &s, e);
 
 		if (r < 0)
 			return r;
-		p = &plans[s.family == AF_INET6];
-		if (!p->subnet.family || !subnet_contains(&p->subnet, &s))
+		p = &plans[s.addr.family == AF_INET6];
+		if (!p->subnet.addr.family || !subnet_contains(&p->subnet, &s))
 			return err_set(e, -EINVAL, "no matching subnet for %s %s",
 				       is_range ? "ip-range" : "gateway", v[i]);
 		*(is_range ? &p->range : &p->gateway) = s;
@@ -343,17 +343,17 @@ static int place_inside(char *const *v, bool is_range, struct plan plans[2], str
 
 /* What other networks and the host have; an own choice may not meet a network of ours either. */
 static int taken_subnets(const struct listing *others, bool with_host, struct arena *a,
-			 struct subnet **ret, size_t *ret_n, struct err *e)
+			 struct ip_net **ret, size_t *ret_n, struct err *e)
 {
-	struct subnet *v = arena_calloc(a, 2 * others->n + SUBNET_ROUTES_MAX, sizeof(*v));
+	struct ip_net *v = arena_calloc(a, 2 * others->n + SUBNET_ROUTES_MAX, sizeof(*v));
 	size_t n = 0, host = 0;
 	int r = v ? 0 : err_sys(e, -ENOMEM, "networks");
 
 	for (size_t i = 0; r == 0 && i < others->n; i++) {
 		const struct net_network *o = others->v[i];
 
-		n += subnet_parse(o->subnet, false, &v[n], NULL) == 0;
-		n += o->subnet6 && subnet_parse(o->subnet6, false, &v[n], NULL) == 0;
+		n += subnet_parse(o->subnet, &v[n], NULL) == 0;
+		n += o->subnet6 && subnet_parse(o->subnet6, &v[n], NULL) == 0;
 	}
 	if (r == 0 && with_host)
 		r = subnet_host_routes(v + n, SUBNET_ROUTES_MAX, &host, e);
@@ -365,52 +365,52 @@ static int taken_subnets(const struct listing *others, bool with_host, struct ar
 static int choose_subnets(const struct net_create_options *o, const struct listing *others,
 			  struct plan plans[2], struct arena *a, struct err *e)
 {
-	char text[SUBNET_TEXT_MAX];
-	struct subnet *used;
+	char text[IP_TEXT_MAX];
+	struct ip_net *used;
 	size_t used_n;
-	int r = taken_subnets(others, !plans[0].subnet.family, a, &used, &used_n, e);
+	int r = taken_subnets(others, !plans[0].subnet.addr.family, a, &used, &used_n, e);
 
-	if (r == 0 && !plans[0].subnet.family)
+	if (r == 0 && !plans[0].subnet.addr.family)
 		r = subnet_choose(streq(o->name, NET_DEFAULT), used, used_n, &plans[0].subnet, e);
 	if (r < 0)
 		return r;
-	if (o->is_ipv6 && !plans[1].subnet.family)
+	if (o->is_ipv6 && !plans[1].subnet.addr.family)
 		plans[1].subnet = subnet_unique_local(rand_u64());
 	for (size_t p = 0; p < 2; p++)
-		for (size_t i = 0; plans[p].subnet.family && i < used_n; i++)
+		for (size_t i = 0; plans[p].subnet.addr.family && i < used_n; i++)
 			if (subnet_overlaps(&plans[p].subnet, &used[i]))
 				return err_set_code(
 					e, -EADDRINUSE, ERR_FAILED_PRECONDITION,
 					"invalid pool request: Pool overlaps with other one on this "
 					"address space: %s",
-					subnet_text(&plans[p].subnet, text));
+					ip_net_text(&plans[p].subnet, text));
 	return 0;
 }
 
-static const char *keep(const struct subnet *s, bool is_host, struct arena *a)
+static const char *keep(const struct ip_net *s, bool is_host, struct arena *a)
 {
-	char text[SUBNET_TEXT_MAX];
+	char text[IP_TEXT_MAX];
 
-	return arena_strdup(a, is_host ? subnet_host_text(s, text) : subnet_text(s, text));
+	return arena_strdup(a, is_host ? ip_addr_text(&s->addr, text) : ip_net_text(s, text));
 }
 
 static int record_subnets(struct net_network *nw, struct plan plans[2], struct arena *a,
 			  struct err *e)
 {
 	for (size_t i = 0; i < 2; i++)
-		if (plans[i].subnet.family && !plans[i].gateway.family)
+		if (plans[i].subnet.addr.family && !plans[i].gateway.addr.family)
 			plans[i].gateway = subnet_nth(&plans[i].subnet, 1);
 	if (plans[0].subnet.prefix > 30)
 		return err_set(e, -EINVAL, "subnet '%s' has no room for a gateway and a container",
 			       keep(&plans[0].subnet, false, a));
 	nw->subnet = keep(&plans[0].subnet, false, a);
 	nw->gateway = keep(&plans[0].gateway, true, a);
-	if (plans[0].range.family)
+	if (plans[0].range.addr.family)
 		nw->range = keep(&plans[0].range, false, a);
-	if (plans[1].subnet.family) {
+	if (plans[1].subnet.addr.family) {
 		nw->subnet6 = keep(&plans[1].subnet, false, a);
 		nw->gateway6 = keep(&plans[1].gateway, true, a);
-		if (plans[1].range.family)
+		if (plans[1].range.addr.family)
 			nw->range6 = keep(&plans[1].range, false, a);
 	}
 	return nw->subnet && nw->gateway ? 0 : err_sys(e, -ENOMEM, "network");

@@ -1,6 +1,5 @@
 #include "net/subnet.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -11,124 +10,74 @@
 
 #define ROUTES_TEXT_MAX ((size_t)1 << 20)
 
-static unsigned int width(int family)
+int subnet_parse_host(const char *text, struct ip_net *ret, struct err *e)
 {
-	return family == AF_INET ? 32 : 128;
-}
+	struct ip_net s;
 
-static bool bit(const uint8_t *addr, unsigned int i)
-{
-	return addr[i / 8] >> (7 - i % 8) & 1;
-}
-
-int subnet_parse_host(const char *text, struct subnet *ret, struct err *e)
-{
-	struct subnet s = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
-
-	if (inet_pton(s.family, text, s.addr) != 1)
+	if (ip_addr_parse(text, &s.addr) < 0)
 		return err_set(e, -EINVAL, "invalid address '%s'", text);
-	s.prefix = width(s.family);
+	s.prefix = ip_addr_bits(&s.addr);
 	*ret = s;
 	return 0;
 }
 
-int subnet_parse(const char *text, bool is_network, struct subnet *ret, struct err *e)
+int subnet_parse(const char *text, struct ip_net *ret, struct err *e)
 {
-	char host[SUBNET_TEXT_MAX];
-	size_t len = strcspn(text, "/");
-	struct subnet s;
-	uint32_t prefix;
+	struct ip_net s;
+	struct ip_addr first;
 
-	if (text[len] != '/' || len >= sizeof(host))
+	if (ip_net_parse(text, &s) < 0)
 		return err_set(e, -EINVAL, "invalid subnet '%s': expected ADDRESS/BITS", text);
-	memcpy(host, text, len);
-	host[len] = '\0';
-	if (subnet_parse_host(host, &s, NULL) < 0 || str_to_u32(text + len + 1, &prefix) < 0 ||
-	    prefix > width(s.family))
-		return err_set(e, -EINVAL, "invalid subnet '%s': expected ADDRESS/BITS", text);
-	s.prefix = prefix;
-	for (unsigned int i = s.prefix; is_network && i < width(s.family); i++)
-		if (bit(s.addr, i))
-			return err_set(e, -EINVAL,
-				       "invalid subnet '%s': it has host bits behind its prefix",
-				       text);
+	first = ip_net_first(&s);
+	if (ip_addr_compare(&first, &s.addr) != 0)
+		return err_set(e, -EINVAL,
+			       "invalid subnet '%s': it has host bits behind its prefix", text);
 	*ret = s;
 	return 0;
 }
 
-const char *subnet_host_text(const struct subnet *s, char buf[SUBNET_TEXT_MAX])
+bool subnet_contains(const struct ip_net *s, const struct ip_net *inner)
 {
-	if (!inet_ntop(s->family, s->addr, buf, SUBNET_TEXT_MAX))
-		buf[0] = '\0';
-	return buf;
+	return inner->prefix >= s->prefix && ip_net_contains(s, &inner->addr);
 }
 
-const char *subnet_text(const struct subnet *s, char buf[SUBNET_TEXT_MAX])
-{
-	size_t len = strlen(subnet_host_text(s, buf));
-
-	snprintf(buf + len, SUBNET_TEXT_MAX - len, "/%u", s->prefix);
-	return buf;
-}
-
-bool subnet_contains(const struct subnet *s, const struct subnet *inner)
-{
-	if (s->family != inner->family || inner->prefix < s->prefix)
-		return false;
-	for (unsigned int i = 0; i < s->prefix; i++)
-		if (bit(s->addr, i) != bit(inner->addr, i))
-			return false;
-	return true;
-}
-
-bool subnet_overlaps(const struct subnet *a, const struct subnet *b)
+bool subnet_overlaps(const struct ip_net *a, const struct ip_net *b)
 {
 	return subnet_contains(a, b) || subnet_contains(b, a);
 }
 
 /* Adds n at the bit position `at` from the right, with carry. */
-static void add_at(struct subnet *s, unsigned int at, uint64_t n)
+static void add_at(struct ip_addr *a, unsigned int at, uint64_t n)
 {
 	unsigned int carry = 0;
 
-	for (int i = (int)(width(s->family) / 8) - 1 - (int)(at / 8); i >= 0; i--) {
-		unsigned int low = (unsigned int)((n << at % 8) & 0xff);
-
-		carry += s->addr[i] + low;
-		s->addr[i] = (uint8_t)carry;
+	for (int i = (int)ip_addr_len(a) - 1 - (int)(at / 8); i >= 0; i--) {
+		carry += a->bytes[i] + (unsigned int)((n << at % 8) & 0xff);
+		a->bytes[i] = (uint8_t)carry;
 		carry >>= 8;
-		n = at % 8 ? n >> (8 - at % 8) : n >> 8;
+		n >>= 8 - at % 8;
 		at = 0;
 	}
 }
 
-struct subnet subnet_nth(const struct subnet *s, uint64_t n)
+struct ip_net subnet_nth(const struct ip_net *s, uint64_t n)
 {
-	struct subnet r = *s;
+	struct ip_net r = *s;
 
-	add_at(&r, 0, n);
+	add_at(&r.addr, 0, n);
 	return r;
 }
 
-struct subnet subnet_last(const struct subnet *s)
+struct ip_net subnet_cut(const struct ip_net *s, uint8_t prefix, uint64_t n)
 {
-	struct subnet r = *s;
-
-	for (unsigned int i = s->prefix; i < width(s->family); i++)
-		r.addr[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	return r;
-}
-
-struct subnet subnet_cut(const struct subnet *s, unsigned int prefix, uint64_t n)
-{
-	struct subnet r = *s;
+	struct ip_net r = *s;
 
 	r.prefix = prefix;
-	add_at(&r, width(s->family) - prefix, n);
+	add_at(&r.addr, ip_addr_bits(&s->addr) - (unsigned int)prefix, n);
 	return r;
 }
 
-int subnet_host_routes(struct subnet *ret, size_t max, size_t *ret_n, struct err *e)
+int subnet_host_routes(struct ip_net *ret, size_t max, size_t *ret_n, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
 	char *rest, *line;
@@ -145,9 +94,9 @@ int subnet_host_routes(struct subnet *ret, size_t max, size_t *ret_n, struct err
 		/* Hexadecimal, in the byte order of the wire. */
 		if (sscanf(line, "%*s %8x %*x %*x %*d %*d %*d %8x", &dst, &mask) != 2 || mask == 0)
 			continue;
-		ret[n] = (struct subnet){ .family = AF_INET,
-					  .prefix = (unsigned int)__builtin_popcount(mask) };
-		memcpy(ret[n++].addr, &dst, 4);
+		ret[n] = (struct ip_net){ .addr.family = AF_INET,
+					  .prefix = (uint8_t)__builtin_popcount(mask) };
+		memcpy(ret[n++].addr.bytes, &dst, 4);
 	}
 	*ret_n = n;
 	return 0;
@@ -156,7 +105,7 @@ int subnet_host_routes(struct subnet *ret, size_t max, size_t *ret_n, struct err
 static const struct pool {
 	bool is_default;
 	const char *from;
-	unsigned int prefix;
+	uint8_t prefix;
 	uint64_t count;
 } pools[] = {
 	{ true, "172.17.0.0/16", 16, 15 },
@@ -165,7 +114,7 @@ static const struct pool {
 	{ false, "172.17.0.0/16", 24, 15 * 256 },
 };
 
-static bool is_free(const struct subnet *s, const struct subnet *used, size_t n)
+static bool is_free(const struct ip_net *s, const struct ip_net *used, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (subnet_overlaps(s, &used[i]))
@@ -173,14 +122,14 @@ static bool is_free(const struct subnet *s, const struct subnet *used, size_t n)
 	return true;
 }
 
-int subnet_choose(bool is_default, const struct subnet *used, size_t used_n, struct subnet *ret,
+int subnet_choose(bool is_default, const struct ip_net *used, size_t used_n, struct ip_net *ret,
 		  struct err *e)
 {
 	for (size_t p = 0; p < ARRAY_LEN(pools); p++) {
-		struct subnet pool;
+		struct ip_net pool;
 
 		if (pools[p].is_default != is_default ||
-		    subnet_parse(pools[p].from, true, &pool, NULL) < 0)
+		    subnet_parse(pools[p].from, &pool, NULL) < 0)
 			continue;
 		for (uint64_t i = 0; i < pools[p].count; i++) {
 			*ret = subnet_cut(&pool, pools[p].prefix, i);
@@ -194,11 +143,11 @@ int subnet_choose(bool is_default, const struct subnet *used, size_t used_n, str
 		"remove unused networks with 'network prune'");
 }
 
-struct subnet subnet_unique_local(uint64_t id)
+struct ip_net subnet_unique_local(uint64_t id)
 {
-	struct subnet s = { .family = AF_INET6, .prefix = 64, .addr = { 0xfd } };
+	struct ip_net s = { .addr = { .family = AF_INET6, .bytes = { 0xfd } }, .prefix = 64 };
 
 	for (unsigned int i = 0; i < 5; i++)
-		s.addr[1 + i] = (uint8_t)(id >> (8 * i));
+		s.addr.bytes[1 + i] = (uint8_t)(id >> (8 * i));
 	return s;
 }
