@@ -15,7 +15,7 @@ static const struct opt inspect_rows[] = {
 	  "Format output using a custom template: 'json' or 'TEMPLATE'", NULL },
 	{ "size", 's', OPT_UNSUPPORTED, 0, 0, NULL, NULL, NULL },
 	{ "type", 0, OPT_STR, 0, offsetof(struct inspect_options, type), "string",
-	  "Only inspect objects of the given type (container, image)", NULL },
+	  "Only inspect objects of the given type (container, image, network)", NULL },
 	OPT_END,
 };
 
@@ -28,6 +28,8 @@ static int inspect_one(struct cli *c, const struct inspect_options *o, const cha
 		r = engine_container_inspect(c->engine, name, out, e);
 	if (r == -ENOENT && (!o->type || streq(o->type, "image")))
 		r = engine_image_inspect(c->engine, name, out, e);
+	if (r == -ENOENT && (!o->type || streq(o->type, "network")))
+		r = engine_network_inspect(c->engine, name, out, e);
 	if (r == -ENOENT)
 		return err_set(e, r, "No such %s: %s", o->type ? o->type : "object", name);
 	return r;

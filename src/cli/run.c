@@ -5,16 +5,18 @@
 
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/network/want.h"
 #include "cli/volume.h"
 
 struct run_options {
-	const char *name, *entrypoint, *workdir, *user, *hostname, *network, *stop_signal,
+	const char *name, *entrypoint, *workdir, *user, *hostname, *stop_signal,
 		*detach_keys, *cidfile;
 	const char *pull;
 	char **env, **labels, **volumes, **cap_add, **cap_drop, **security, **env_files;
 	int64_t memory, nano_cpus, pids_limit, stop_timeout;
 	bool is_detached, is_interactive, is_tty, is_rm, is_readonly, is_privileged, is_quiet;
 	int sig_proxy;
+	struct network_options net;
 };
 
 #define AT(m) offsetof(struct run_options, m)
@@ -47,25 +49,43 @@ static const struct opt rows[] = {
 	    "Proxy received signals to the process (default true)"),
 	HIDDEN(BOOL, "quiet", 'q', is_quiet),
 
+	ROW(STRV, "add-host", 0, net.hosts, "list", "Add a custom host-to-IP mapping (host:ip)"),
 	ROW(STRV, "cap-add", 0, cap_add, "list", "Add Linux capabilities"),
 	ROW(STRV, "cap-drop", 0, cap_drop, "list", "Drop Linux capabilities"),
 	ROW(STR, "cidfile", 0, cidfile, "string", "Write the container ID to the file"),
 	ROW(CPUS, "cpus", 0, nano_cpus, "decimal", "Number of CPUs"),
+	ROW(STRV, "dns", 0, net.dns, "list", "Set custom DNS servers"),
+	HIDDEN(STRV, "dns-opt", 0, net.dns_options),
+	ROW(STRV, "dns-option", 0, net.dns_options, "list", "Set DNS options"),
+	ROW(STRV, "dns-search", 0, net.dns_search, "list", "Set custom DNS search domains"),
 	ROW(STR, "entrypoint", 0, entrypoint, "string",
 	    "Overwrite the default ENTRYPOINT of the image"),
 	ROW(STRV, "env", 'e', env, "list", "Set environment variables"),
 	ROW(STRV, "env-file", 0, env_files, "list", "Read in a file of environment variables"),
+	ROW(STRV, "expose", 0, net.expose, "list", "Expose a port or a range of ports"),
 	ROW(STR, "hostname", 'h', hostname, "string", "Container host name"),
 	ROW(BOOL, "interactive", 'i', is_interactive, NULL, "Keep STDIN open even if not attached"),
 	ROW(STRV, "label", 'l', labels, "list", "Set meta data on a container"),
 	ROW(BYTES, "memory", 'm', memory, "bytes", "Memory limit"),
 	ROW(STR, "name", 0, name, "string", "Assign a name to the container"),
-	ROW(STR, "network", 0, network, "network", "Connect a container to a network (none, host)"),
-	HIDDEN(STR, "net", 0, network),
+	ROW(STR, "ip", 0, net.ip, "string", "IPv4 address (e.g., 172.30.100.104)"),
+	ROW(STR, "ip6", 0, net.ip6, "string", "IPv6 address (e.g., 2001:db8::33)"),
+	ROW(STR, "mac-address", 0, net.mac, "string",
+	    "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
+	ROW(STRV, "network", 0, net.networks, "network",
+	    "Connect a container to a network: bridge, none, host, container:NAME or a network's "
+	    "name (default: CORTEN_NETWORK of the environment, else bridge)"),
+	HIDDEN(STRV, "net", 0, net.networks),
+	ROW(STRV, "network-alias", 0, net.aliases, "list",
+	    "Add network-scoped alias for the container"),
+	HIDDEN(STRV, "net-alias", 0, net.aliases),
 	ROW(I64, "pids-limit", 0, pids_limit, "int",
 	    "Tune container pids limit (default 2048, -1 for none)"),
 	ROW(BOOL, "privileged", 0, is_privileged, NULL,
 	    "Give extended privileges to this container"),
+	ROW(STRV, "publish", 'p', net.publish, "list", "Publish a container's port(s) to the host"),
+	ROW(BOOL, "publish-all", 'P', net.is_publish_all, NULL,
+	    "Publish all exposed ports to random ports"),
 	HIDDEN(STR, "pull", 0, pull),
 	ROW(BOOL, "read-only", 0, is_readonly, NULL,
 	    "Mount the container's root filesystem as read only"),
@@ -81,7 +101,6 @@ static const struct opt rows[] = {
 	ROW(STR, "workdir", 'w', workdir, "string", "Working directory inside the container"),
 
 	/* What docker has and we do not have yet: known by name, so that nothing is ignored. */
-	MISSING("add-host", 0),
 	MISSING("annotation", 0),
 	MISSING("attach", 'a'),
 	MISSING("blkio-weight", 0),
@@ -102,12 +121,7 @@ static const struct opt rows[] = {
 	MISSING("device-read-iops", 0),
 	MISSING("device-write-bps", 0),
 	MISSING("device-write-iops", 0),
-	MISSING("dns", 0),
-	MISSING("dns-opt", 0),
-	MISSING("dns-option", 0),
-	MISSING("dns-search", 0),
 	MISSING("domainname", 0),
-	MISSING("expose", 0),
 	MISSING("gpus", 0),
 	MISSING("group-add", 0),
 	MISSING("health-cmd", 0),
@@ -116,8 +130,6 @@ static const struct opt rows[] = {
 	MISSING("health-start-interval", 0),
 	MISSING("health-start-period", 0),
 	MISSING("health-timeout", 0),
-	MISSING("ip", 0),
-	MISSING("ip6", 0),
 	MISSING("ipc", 0),
 	MISSING("isolation", 0),
 	MISSING("kernel-memory", 0),
@@ -126,13 +138,10 @@ static const struct opt rows[] = {
 	MISSING("link-local-ip", 0),
 	MISSING("log-driver", 0),
 	MISSING("log-opt", 0),
-	MISSING("mac-address", 0),
 	MISSING("memory-reservation", 0),
 	MISSING("memory-swap", 0),
 	MISSING("memory-swappiness", 0),
 	MISSING("mount", 0),
-	MISSING("net-alias", 0),
-	MISSING("network-alias", 0),
 	MISSING("oom-score-adj", 0),
 	MISSING("pid", 0),
 	MISSING("platform", 0),
@@ -148,8 +157,6 @@ static const struct opt rows[] = {
 	MISSING("volume-driver", 0),
 	MISSING("volumes-from", 0),
 	MISSING("cpu-shares", 'c'),
-	MISSING("publish", 'p'),
-	MISSING_SWITCH("publish-all", 'P'),
 	MISSING_SWITCH("init", 0),
 	MISSING_SWITCH("no-healthcheck", 0),
 	MISSING_SWITCH("oom-kill-disable", 0),
@@ -165,22 +172,7 @@ static void run_options_done(struct run_options *o)
 	strv_free(o->cap_drop);
 	strv_free(o->security);
 	strv_free(o->env_files);
-}
-
-static int choose_network(const struct run_options *o, enum engine_network *ret, struct err *e)
-{
-	if (!o->network || streq(o->network, "none")) {
-		*ret = ENGINE_NETWORK_NONE;
-		return 0;
-	}
-	if (streq(o->network, "host")) {
-		*ret = ENGINE_NETWORK_HOST;
-		return 0;
-	}
-	return err_set_code(
-		e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-		"network '%s' is not supported yet: use --network none or --network host",
-		o->network);
+	network_options_done(&o->net);
 }
 
 static int check_pull(const struct run_options *o, struct err *e)
@@ -299,7 +291,7 @@ static int create(struct cli *c, const struct run_options *o, char *const *args,
 		.stop_timeout_s = o->stop_timeout,
 	};
 	struct engine_bind *binds = NULL;
-	int r = choose_network(o, &co.network, e);
+	int r = network_options_apply(&o->net, a, &co, e);
 
 	if (r == 0 && o->cidfile && access(o->cidfile, F_OK) == 0)
 		r = cidfile_is_there(o->cidfile, e);

@@ -132,10 +132,11 @@ static int check_stop_signal(const struct doc *d, struct err *e)
 	return 0;
 }
 
-static int build_doc(const struct engine_create_options *o, const struct image_record *img,
-		     const char *id, struct doc *d, struct arena *a, struct err *e)
+/* `id` NULL: of a bundle, which is in no network. */
+static int build_doc(struct engine *en, const struct engine_create_options *o,
+		     const struct image_record *img, const char *id, struct doc *d, struct arena *a,
+		     struct err *e)
 {
-	bool is_host_net = o->network == ENGINE_NETWORK_HOST;
 	char host[256];
 	int r;
 
@@ -144,7 +145,7 @@ static int build_doc(const struct engine_create_options *o, const struct image_r
 		.image_id = img->config_digest,
 		.user = o->user ? o->user : img->user,
 		.workdir = o->workdir ? o->workdir : img->working_dir,
-		.network = is_host_net ? "host" : "none",
+		.network = "none",
 		.cap_add = strs_of_strv(o->cap_add),
 		.cap_drop = strs_of_strv(o->cap_drop),
 		.memory = o->memory,
@@ -168,12 +169,15 @@ static int build_doc(const struct engine_create_options *o, const struct image_r
 			e, -EINVAL,
 			"the working directory '%s' is invalid, it needs to be an absolute path",
 			d->workdir);
+	r = id ? engine_network_plan(en, o, img, d, a, e) : 0;
+	if (r < 0)
+		return r;
 	if (o->hostname)
 		d->hostname = o->hostname;
-	else if (is_host_net && gethostname(host, sizeof(host)) == 0)
+	else if (streq(d->network, "host") && gethostname(host, sizeof(host)) == 0)
 		d->hostname = arena_strdup(a, host);
 	else
-		d->hostname = arena_strndup(a, id, 12);
+		d->hostname = arena_strndup(a, id ? id : "", 12);
 	if (!d->hostname || !d->state)
 		return err_sys(e, -ENOMEM, "container");
 	r = choose_args(o, img, d, a, e);
@@ -338,7 +342,7 @@ int engine_container_create(struct engine *en, const struct engine_create_option
 	c.row.snapshot_key = c.row.id;
 	if (!c.row.id)
 		return err_sys(e, -ENOMEM, "container");
-	r = build_doc(o, c.image, c.row.id, &c.doc, a, e);
+	r = build_doc(en, o, c.image, c.row.id, &c.doc, a, e);
 	if (r == 0)
 		r = merge_labels(o, c.image, &c.row.labels, a, e);
 	if (r < 0)
@@ -369,7 +373,7 @@ static int build_bundle_spec(struct engine *en, const struct image_record *img, 
 					   .stop_timeout_s = -1 };
 	struct oci_user *user = NULL;
 	struct doc d;
-	int r = build_doc(&o, img, "", &d, a, e);
+	int r = build_doc(en, &o, img, NULL, &d, a, e);
 
 	if (r == 0)
 		r = user_resolve(d.user, &rootfs, 1, a, &user, e);

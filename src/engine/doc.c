@@ -11,6 +11,25 @@ static const struct json_field bind_rows[] = {
 };
 static JSON_TABLE(bind_table, "bind", doc_bind, bind_rows);
 
+static const struct json_field network_rows[] = {
+	JSON_ROW(doc_network, name, "name", JSON_STR, JSON_REQUIRED),
+	JSON_ROW(doc_network, id, "id", JSON_STR, 0),
+	JSON_ROW(doc_network, aliases, "aliases", JSON_STRS, 0),
+	JSON_ROW(doc_network, ip, "ip", JSON_STR, 0),
+	JSON_ROW(doc_network, ip6, "ip6", JSON_STR, 0),
+	JSON_ROW(doc_network, mac, "mac", JSON_STR, 0),
+};
+static JSON_TABLE(network_table, "network", doc_network, network_rows);
+
+static const struct json_field port_rows[] = {
+	JSON_ROW(doc_port, proto, "proto", JSON_STR, JSON_REQUIRED),
+	JSON_ROW(doc_port, host_ip, "hostIp", JSON_STR, 0),
+	JSON_ROW(doc_port, container_port, "port", JSON_U32, 0),
+	JSON_ROW(doc_port, host_first, "hostFirst", JSON_U32, 0),
+	JSON_ROW(doc_port, host_last, "hostLast", JSON_U32, 0),
+};
+static JSON_TABLE(port_table, "port", doc_port, port_rows);
+
 static const struct json_field state_rows[] = {
 	JSON_ROW(doc_state, started_ns, "started", JSON_I64, 0),
 	JSON_ROW(doc_state, finished_ns, "finished", JSON_I64, 0),
@@ -33,6 +52,13 @@ static const struct json_field doc_rows[] = {
 	JSON_ROW(doc, user, "user", JSON_STR, 0),
 	JSON_ROW(doc, workdir, "workdir", JSON_STR, 0),
 	JSON_ROW(doc, network, "network", JSON_STR, 0),
+	JSON_ROW_SUB(doc, networks, "networks", JSON_OBJS, 0, network_table),
+	JSON_ROW_SUB(doc, ports, "ports", JSON_OBJS, 0, port_table),
+	JSON_ROW(doc, exposed, "exposed", JSON_STRS, 0),
+	JSON_ROW(doc, dns, "dns", JSON_STRS, 0),
+	JSON_ROW(doc, dns_search, "dnsSearch", JSON_STRS, 0),
+	JSON_ROW(doc, dns_options, "dnsOptions", JSON_STRS, 0),
+	JSON_ROW(doc, extra_hosts, "extraHosts", JSON_STRS, 0),
 	JSON_ROW_SUB(doc, binds, "binds", JSON_OBJS, 0, bind_table),
 	JSON_ROW(doc, cap_add, "capAdd", JSON_STRS, 0),
 	JSON_ROW(doc, cap_drop, "capDrop", JSON_STRS, 0),

@@ -17,6 +17,19 @@ struct doc_bind {
 	bool is_readonly;
 };
 
+/* A network that the container is to be in; `name` as it was asked for. */
+struct doc_network {
+	const char *name, *id;
+	struct json_strs aliases;
+	const char *ip, *ip6, *mac; /* NULL: any */
+};
+
+/* What -p asked: one port of the container. */
+struct doc_port {
+	const char *proto, *host_ip;
+	uint32_t container_port, host_first, host_last; /* host: 0, 0: any free one */
+};
+
 struct doc_state {
 	int64_t started_ns, finished_ns, exit_code;
 	bool is_oom, is_dead;
@@ -31,7 +44,18 @@ struct doc {
 	struct json_strs entrypoint, cmd; /* as configured */
 	struct json_strs env;
 	const char *hostname, *user, *workdir;
-	const char *network; /* "none", "host" */
+	const char *
+		network; /* docker's NetworkMode: "none", "host", "bridge", "container:ID", a network's name */
+	struct {
+		struct doc_network *v;
+		size_t n;
+	} networks;
+	struct {
+		struct doc_port *v;
+		size_t n;
+	} ports;
+	struct json_strs exposed; /* "80/tcp" */
+	struct json_strs dns, dns_search, dns_options, extra_hosts /* "name:address" */;
 	struct {
 		struct doc_bind *v;
 		size_t n;

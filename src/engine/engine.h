@@ -54,7 +54,12 @@ const char *engine_state(const struct engine *en);
 int engine_recover(struct engine *en, struct err *e);
 
 /* ---- creating ---- */
-enum engine_network { ENGINE_NETWORK_NONE, ENGINE_NETWORK_HOST };
+/* One --network, everything borrowed. */
+struct engine_network_want {
+	const char *name; /* "none", "host", "bridge", "container:ID", a network's name or id */
+	char *const *aliases;
+	const char *ip, *ip6, *mac;
+};
 
 struct engine_bind {
 	const char *source, *target;
@@ -73,7 +78,12 @@ struct engine_create_options {
 	const struct engine_bind *binds;
 	size_t binds_len;
 	const char *workdir, *user, *hostname;
-	enum engine_network network;
+	const struct engine_network_want
+		*networks; /* none: ENGINE_DEFAULT_NETWORK */
+	size_t networks_len;
+	char *const *publish, *const *expose; /* docker's -p and --expose */
+	bool is_publish_all;		      /* every exposed port at any free one of the host */
+	char *const *dns, *const *dns_search, *const *dns_options, *const *extra_hosts;
 	int64_t memory;	    /* bytes; 0: no limit */
 	int64_t nano_cpus;  /* 0: no limit */
 	int64_t pids_limit; /* 0: the default of 2048; -1: none */
@@ -186,6 +196,43 @@ int engine_container_export(struct engine *en, const char *what, int fd, struct 
  * image_bundle_repack needs.
  */
 int engine_bundle_unpack(struct engine *en, const char *image, const char *path, struct err *e);
+
+/* ---- networks ---- */
+/* Of a container that names none. */
+#define ENGINE_DEFAULT_NETWORK "bridge"
+
+struct net_create_options;
+/* `ret_id` is in the arena. */
+int engine_network_create(struct engine *en, const struct net_create_options *o, struct arena *a,
+			  const char **ret_id, struct err *e);
+/* One network as lists show it. */
+struct engine_network {
+	const char *id, *name, *driver, *scope;
+	bool is_ipv6, is_internal;
+	int64_t created_ns;
+	struct json_map labels;
+	size_t users; /* running containers in it */
+};
+/* By name, with "host" and "none" as docker shows them. */
+int engine_network_list(struct engine *en, struct arena *a, struct engine_network **ret,
+			size_t *ret_n, struct err *e);
+/* docker's object of one network, appended as JSON. */
+int engine_network_inspect(struct engine *en, const char *what, struct strbuf *out, struct err *e);
+/* `ret_name` is in the arena. -EBUSY: "network x has active endpoints". */
+int engine_network_remove(struct engine *en, const char *what, struct arena *a,
+			  const char **ret_name, struct err *e);
+/* The container is in the network from now on; when it runs, at once. `w->name` is the network. */
+int engine_network_connect(struct engine *en, const char *id, const struct engine_network_want *w,
+			   struct err *e);
+int engine_network_disconnect(struct engine *en, const char *id, const char *network,
+			      struct err *e);
+/* A published port, as `port` and `ps` show it. Lives in the arena. */
+struct engine_port {
+	const char *proto, *host_ip; /* "0.0.0.0" where none was given */
+	uint16_t container_port, host_port /* 0: exposed only */;
+};
+int engine_container_ports(struct engine *en, const char *id, struct arena *a,
+			   struct engine_port **ret, size_t *ret_n, struct err *e);
 
 /* ---- exec ---- */
 struct engine_exec_options {

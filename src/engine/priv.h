@@ -3,6 +3,7 @@
 #include "engine/doc.h"
 #include "engine/engine.h"
 #include "image/image.h"
+#include "net/sandbox.h"
 #include "store/store.h"
 
 struct engine {
@@ -81,6 +82,23 @@ int engine_event(struct engine *en, const char *topic, const char *id, struct er
 	__attribute__((sentinel));
 /* Wakes those who follow the events. Never fails, never blocks. */
 void engine_knock(struct engine *en);
+
+/* ---- network.c ---- */
+/* What the options say of networks, checked, as the document keeps it. */
+int engine_network_plan(struct engine *en, const struct engine_create_options *o,
+			const struct image_record *img, struct doc *d, struct arena *a,
+			struct err *e);
+/* hosts and resolv.conf as the container will see them, before the task is created. */
+int engine_network_files(struct engine *en, const struct loaded *l, int task_fd, struct err *e);
+/* Between the task's creation and its start: the waiting init gets its addresses, names and ports. */
+int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd, pid_t pid,
+			  struct err *e);
+/* After the end. Missing things are fine. */
+int engine_network_detach(struct engine *en, int task_fd, struct err *e);
+/* The container whose network this one shares ("container:ID"), or NULL. */
+const char *engine_network_peer(const struct doc *d);
+/* The network's name in the task folder of who shares another's. */
+#define PEER_NETNS "netns"
 
 /* A made-up name "adjective_surname". */
 const char *engine_random_name(struct arena *a);

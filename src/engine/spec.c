@@ -83,6 +83,7 @@ struct builder {
 	const struct engine_create_options *o;
 	const struct doc *d;
 	const char *id;
+	const char *task_dir; /* NULL: of a bundle, which has none */
 	struct arena *a;
 	struct oci_spec *spec;
 	bool is_out; /* an allocation failed */
@@ -155,10 +156,10 @@ static bool is_bound(const struct doc *d, const char *target)
 	return false;
 }
 
-static void add_binds(struct builder *b, const char *task_dir)
+static void add_binds(struct builder *b)
 {
-	for (size_t i = 0; task_dir && i < ARRAY_LEN(etc_files); i++) {
-		const char *source = arena_printf(b->a, "%s/%s", task_dir, etc_files[i][0]);
+	for (size_t i = 0; b->task_dir && i < ARRAY_LEN(etc_files); i++) {
+		const char *source = arena_printf(b->a, "%s/%s", b->task_dir, etc_files[i][0]);
 
 		if (!source)
 			b->is_out = true;
@@ -182,12 +183,20 @@ static void fill_namespaces(struct builder *b, struct oci_linux *l)
 {
 	static const char *const types[] = { "mount", "uts", "pid", "ipc", "cgroup", "network" };
 	bool is_host_net = streq_null(b->d->network, "host");
+	bool is_shared = b->task_dir && engine_network_peer(b->d);
 
 	l->namespaces.v = take(b, ARRAY_LEN(types), sizeof(*l->namespaces.v));
 	for (size_t i = 0; l->namespaces.v && i < ARRAY_LEN(types); i++) {
 		if (is_host_net && streq(types[i], "network"))
 			continue;
-		l->namespaces.v[l->namespaces.n++].type = types[i];
+		l->namespaces.v[l->namespaces.n].type = types[i];
+		if (is_shared && streq(types[i], "network")) {
+			const char *path = arena_printf(b->a, "%s/" PEER_NETNS, b->task_dir);
+
+			b->is_out |= !path;
+			l->namespaces.v[l->namespaces.n].path = path;
+		}
+		l->namespaces.n++;
 	}
 }
 
@@ -452,21 +461,22 @@ int engine_spec_build(struct engine *en, const struct engine_create_options *o, 
 	struct oci_spec spec = { .oci_version = "1.3.0" };
 	struct builder b = { .o = o, .d = d, .id = id, .a = a, .spec = &spec };
 	struct json_strs caps = { 0 };
-	const char *task_dir = id ? arena_printf(a, "%s/tasks/%s/%s", en->state, en->ns, id) : NULL;
 	int r = check_resources(d, e);
 
 	if (r < 0)
 		return r;
+	if (id)
+		b.task_dir = arena_printf(a, "%s/tasks/%s/%s", en->state, en->ns, id);
 	spec.mounts.v = take(&b, ARRAY_LEN(default_mounts) + ARRAY_LEN(etc_files) + d->binds.n,
 			     sizeof(*spec.mounts.v));
 	spec.root = take(&b, 1, sizeof(*spec.root));
-	if (b.is_out || (id && !task_dir))
+	if (b.is_out || (id && !b.task_dir))
 		return err_sys(e, -ENOMEM, "spec");
 	*spec.root = (struct oci_root){ .path = "rootfs", .readonly = d->is_readonly };
 	if (!streq_null(d->network, "host") || o->hostname)
 		spec.hostname = d->hostname;
 	add_default_mounts(&b);
-	add_binds(&b, task_dir);
+	add_binds(&b);
 	r = fill_process(&b, &caps, e);
 	if (spec.process)
 		spec.process->user = user;

@@ -12,7 +12,6 @@
 #include "base/str.h"
 #include "engine/priv.h"
 
-#define RESOLV_CONF_MAX ((size_t)64 << 10)
 /* An init that was told to die is gone within this, or the kernel cannot end it. */
 #define KILL_WAIT_MS 10000
 /* A forced delete kills and waits up to some seconds for groups to empty. */
@@ -26,35 +25,23 @@ static int write_small(int dirfd, const char *name, const char *text, size_t len
 	return fd < 0 ? -errno : fd_write_full(fd, text, len);
 }
 
-/* /etc/hosts, /etc/hostname and /etc/resolv.conf as the container will see them. */
-static int write_etc_files(int task_fd, const struct doc *d, struct err *e)
+/* The spec names this link as its network namespace; it is followed once, while the peer runs. */
+static int link_peer_netns(struct engine *en, const struct loaded *l, int task_fd, struct err *e)
 {
-	AUTO_FREE char *resolv = NULL, *hosts = NULL,
-		       *name = str_printf("%s\n", d->hostname ? d->hostname : "");
-	size_t resolv_len = 0, hosts_len = 0;
-	bool is_host = streq_null(d->network, "host");
-	int r;
+	const char *peer = engine_network_peer(l->doc);
+	struct task_view v;
+	char target[32];
+	int r = peer ? engine_task_view(en, peer, &v, e) : 0;
 
-	if (file_read_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv, &resolv_len) < 0)
-		resolv_len = 0;
-	if (is_host &&
-	    file_read_at(AT_FDCWD, "/etc/hosts", RESOLV_CONF_MAX, &hosts, &hosts_len) < 0)
-		is_host = false;
-	if (!is_host) {
-		hosts = str_printf("127.0.0.1\tlocalhost\n"
-				   "::1\tlocalhost ip6-localhost ip6-loopback\n"
-				   "fe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
-				   "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
-		hosts_len = hosts ? strlen(hosts) : 0;
-	}
-	if (!name || !hosts)
-		return err_sys(e, -ENOMEM, "write /etc files");
-	r = write_small(task_fd, "resolv.conf", resolv ? resolv : "", resolv_len);
-	if (r == 0)
-		r = write_small(task_fd, "hosts", hosts, hosts_len);
-	if (r == 0)
-		r = write_small(task_fd, "hostname", name, strlen(name));
-	return r < 0 ? err_sys(e, r, "write /etc files") : 0;
+	if (r < 0 || !peer)
+		return r;
+	if (!v.is_running && !v.is_paused)
+		return err_set_code(e, -ESRCH, ERR_FAILED_PRECONDITION,
+				    "cannot join network of a non running container: %s", peer);
+	snprintf(target, sizeof(target), "/proc/%d/ns/net", v.pid);
+	if (symlinkat(target, task_fd, PEER_NETNS) < 0)
+		return err_sys(e, -errno, "network namespace of container '%s'", peer);
+	return 0;
 }
 
 /* A half-made folder has no init.pid and its maker's intent: it is never taken for a task. Only root looks in. */
@@ -74,7 +61,9 @@ static int make_task_folder(struct engine *en, const struct loaded *l, struct er
 		r = write_small(fd, "config.json", l->row.spec, l->row.spec_len);
 	if (r < 0)
 		return err_sys(e, r, "task folder of container '%s'", id);
-	r = write_etc_files(fd, l->doc, e);
+	r = engine_network_files(en, l, fd, e);
+	if (r == 0)
+		r = link_peer_netns(en, l, fd, e);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -185,7 +174,7 @@ static int create_with_shim(struct engine *en, const struct loaded *l, struct ar
 		r = shim_start(task_fd, &so, &shim, e);
 	if (r == 0)
 		r = shim_create(shim, &pid, e);
-	return r;
+	return r < 0 ? r : engine_network_attach(en, l, task_fd, pid, e);
 }
 
 static int refuse_running(struct engine *en, const char *id, struct err *e)
@@ -414,6 +403,8 @@ int engine_finish_locked(struct engine *en, const char *id, struct err *e)
 	if (r < 0 && r != -ENOENT)
 		return err_wrap(e, r, "end container '%s'", id);
 	r = delete_runtime_state(en, id, e);
+	if (r == 0)
+		r = engine_network_detach(en, task_fd, e);
 	if (r < 0)
 		return r;
 	r = engine_load(en, id, &a, &l, e);

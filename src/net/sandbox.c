@@ -1,0 +1,255 @@
+#include "net/sandbox.h"
+
+#include <fcntl.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "net/chain.h"
+#include "net/cni/cni.h"
+#include "net/dns/client.h"
+
+#define SANDBOX_TEXT_MAX ((size_t)4 << 20)
+
+#define ROW JSON_ROW
+static const struct json_field port_rows[] = {
+	ROW(cni_port, host_port, "hostPort", JSON_I64, 0),
+	ROW(cni_port, container_port, "containerPort", JSON_I64, 0),
+	ROW(cni_port, protocol, "protocol", JSON_STR, 0),
+	ROW(cni_port, host_ip, "hostIP", JSON_STR, 0),
+};
+static JSON_TABLE(port_table, "port", cni_port, port_rows);
+
+static const struct json_field endpoint_rows[] = {
+	ROW(net_endpoint, network, "network", JSON_STR, JSON_REQUIRED),
+	ROW(net_endpoint, network_id, "networkId", JSON_STR, JSON_REQUIRED),
+	ROW(net_endpoint, bridge, "bridge", JSON_STR, 0),
+	ROW(net_endpoint, ifname, "ifname", JSON_STR, JSON_REQUIRED),
+	ROW(net_endpoint, is_primary, "primary", JSON_BOOL, 0),
+	ROW(net_endpoint, is_internal, "internal", JSON_BOOL, 0),
+	ROW(net_endpoint, has_names, "names", JSON_BOOL, 0),
+	ROW(net_endpoint, aliases, "aliases", JSON_STRS, 0),
+	ROW(net_endpoint, want_ip, "wantIp", JSON_STR, 0),
+	ROW(net_endpoint, want_ip6, "wantIp6", JSON_STR, 0),
+	ROW(net_endpoint, want_mac, "wantMac", JSON_STR, 0),
+	ROW(net_endpoint, address, "address", JSON_STR, 0),
+	ROW(net_endpoint, address6, "address6", JSON_STR, 0),
+	ROW(net_endpoint, gateway, "gateway", JSON_STR, 0),
+	ROW(net_endpoint, gateway6, "gateway6", JSON_STR, 0),
+	ROW(net_endpoint, mac, "mac", JSON_STR, 0),
+};
+static JSON_TABLE(endpoint_table, "endpoint", net_endpoint, endpoint_rows);
+
+static const struct json_field sandbox_rows[] = {
+	ROW(net_sandbox, version, "version", JSON_STR, JSON_REQUIRED),
+	ROW(net_sandbox, container_id, "containerId", JSON_STR, JSON_REQUIRED),
+	ROW(net_sandbox, name, "name", JSON_STR, 0),
+	ROW(net_sandbox, hostname, "hostname", JSON_STR, 0),
+	JSON_ROW_SUB(net_sandbox, endpoints, "endpoints", JSON_OBJS, 0, endpoint_table),
+	JSON_ROW_SUB(net_sandbox, ports, "ports", JSON_OBJS, 0, port_table),
+	ROW(net_sandbox, dns, "dns", JSON_STRS, 0),
+};
+JSON_TABLE(net_sandbox_table, "sandbox", net_sandbox, sandbox_rows);
+
+int net_sandbox_read(int task_fd, struct arena *a, struct net_sandbox **ret, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	struct net_sandbox *s = arena_alloc(a, sizeof(*s));
+	size_t len;
+	int r = s ? file_read_at(task_fd, NET_SANDBOX_FILE, SANDBOX_TEXT_MAX, &text, &len)
+		  : -ENOMEM;
+
+	if (r < 0)
+		return r == -ENOENT ? r : err_sys(e, r, "read %s", NET_SANDBOX_FILE);
+	r = json_read(&net_sandbox_table, text, len, NULL, a, s, e);
+	if (r < 0)
+		return err_wrap(e, r, NET_SANDBOX_FILE);
+	*ret = s;
+	return 0;
+}
+
+static int write_sandbox(const struct net_sandbox *s, int task_fd, struct err *e)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	int r;
+
+	json_write(&net_sandbox_table, s, 0, &text);
+	r = strbuf_ok(&text);
+	if (r == 0)
+		r = file_replace_at(task_fd, NET_SANDBOX_FILE, text.p, text.len, 0600, 0);
+	return r < 0 ? err_sys(e, r, "write %s", NET_SANDBOX_FILE) : 0;
+}
+
+/* ---- one endpoint ---- */
+
+/* Where the chains of people's networks keep what they know. No plugins of others are run for them. */
+static int runtime_of(const struct net *n, struct arena *a, struct cni_runtime *ret, struct err *e)
+{
+	*ret = (struct cni_runtime){ .cache_dir = arena_printf(a, "%s/net", n->state),
+				     .bin_path = "" };
+	return ret->cache_dir ? 0 : err_sys(e, -ENOMEM, "network");
+}
+
+static int chain_of(const struct net *n, const struct net_network *nw,
+		    const struct net_endpoint *ep, struct arena *a, struct cni_network **ret,
+		    struct err *e)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	chain_put_list(nw, ep, n->state, &text);
+	if (strbuf_ok(&text) < 0)
+		return err_sys(e, -ENOMEM, "network '%s'", nw->name);
+	return cni_network_parse(NULL, text.p, text.len, a, ret, e);
+}
+
+/* The container's interface of the result: the one that lies in a sandbox. */
+static void take_result(struct net_endpoint *ep, const struct cni_result *r)
+{
+	for (size_t i = 0; i < r->interfaces.n; i++)
+		if (r->interfaces.v[i].sandbox && *r->interfaces.v[i].sandbox)
+			ep->mac = r->interfaces.v[i].mac;
+	for (size_t i = 0; i < r->ips.n; i++) {
+		bool is_v6 = strchr(r->ips.v[i].address, ':') != NULL;
+
+		*(is_v6 ? &ep->address6 : &ep->address) = r->ips.v[i].address;
+		*(is_v6 ? &ep->gateway6 : &ep->gateway) = r->ips.v[i].gateway;
+	}
+}
+
+struct place {
+	const struct net *n;
+	const struct net_sandbox *s;
+	int netns_fd;
+	const char *netns_path; /* NULL: gone */
+};
+
+static int attach_of(const struct place *p, const struct net_endpoint *ep, struct arena *a,
+		     struct cni_attach *ret, struct err *e)
+{
+	AUTO_STRBUF struct strbuf args = { 0 };
+
+	chain_put_args(p->s, ep, &args);
+	*ret = (struct cni_attach){ .container_id = p->s->container_id,
+				    .ifname = ep->ifname,
+				    .netns_path = p->netns_path,
+				    .netns_fd = p->netns_fd };
+	ret->capability_args.len = args.len;
+	ret->capability_args.p = strbuf_ok(&args) < 0 ? NULL : arena_strndup(a, args.p, args.len);
+	return ret->capability_args.p ? 0 : err_sys(e, -ENOMEM, "network");
+}
+
+static int attach_one(const struct place *p, struct net_endpoint *ep, struct arena *a,
+		      struct err *e)
+{
+	struct net_network *nw;
+	struct cni_network *chain;
+	struct cni_runtime rt;
+	struct cni_attach at;
+	struct cni_result *result;
+	int r = net_find(p->n, ep->network_id, a, &nw, e);
+
+	if (r == 0)
+		r = runtime_of(p->n, a, &rt, e);
+	if (r == 0)
+		r = chain_of(p->n, nw, ep, a, &chain, e);
+	if (r == 0)
+		r = attach_of(p, ep, a, &at, e);
+	if (r == 0)
+		r = cni_add(&rt, chain, &at, a, &result, e);
+	if (r < 0)
+		return err_wrap(e, r, "failed to set up container networking on network %s",
+				ep->network);
+	take_result(ep, result);
+	return 0;
+}
+
+static int detach_one(const struct place *p, const struct net_endpoint *ep, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct net_network *nw;
+	struct cni_network *chain;
+	struct cni_runtime rt;
+	struct cni_attach at;
+	int r = net_find(p->n, ep->network_id, &a, &nw, e);
+
+	/* A network that is gone took addresses and rules with it. */
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = runtime_of(p->n, &a, &rt, e);
+	if (r == 0)
+		r = chain_of(p->n, nw, ep, &a, &chain, e);
+	if (r == 0)
+		r = attach_of(p, ep, &a, &at, e);
+	return r < 0 ? r : cni_del(&rt, chain, &at, e);
+}
+
+/* ---- names ---- */
+
+static bool has_names(const struct net_sandbox *s)
+{
+	for (size_t i = 0; i < s->endpoints.n; i++)
+		if (s->endpoints.v[i].has_names)
+			return true;
+	return false;
+}
+
+/* ---- all of them ---- */
+
+static int attach_all(const struct place *p, struct net_sandbox *s, struct arena *a, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->endpoints.n; i++)
+		r = attach_one(p, &s->endpoints.v[i], a, e);
+	return r;
+}
+
+/* All are tried; the first error is told. */
+static int detach_all(const struct place *p, struct err *e)
+{
+	struct err later = ERR_INIT;
+	int r = 0;
+
+	for (size_t i = p->s->endpoints.n; i-- > 0;) {
+		int one = detach_one(p, &p->s->endpoints.v[i], r < 0 ? &later : e);
+
+		r = r < 0 ? r : one;
+	}
+	return r;
+}
+
+int net_sandbox_attach(const struct net *n, struct net_sandbox *s, int netns_fd,
+		       const char *netns_path, int task_fd, struct arena *a, struct err *e)
+{
+	struct place p = { n, s, netns_fd, netns_path };
+	int r = write_sandbox(s, task_fd, e);
+
+	if (r < 0)
+		return r;
+	r = attach_all(&p, s, a, e);
+	if (r == 0)
+		r = write_sandbox(s, task_fd, e);
+	if (r == 0 && has_names(s))
+		r = net_names_attach(n, s, netns_fd, e);
+	if (r < 0)
+		net_sandbox_detach(n, task_fd, netns_fd, NULL);
+	return r;
+}
+
+int net_sandbox_detach(const struct net *n, int task_fd, int netns_fd, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct net_sandbox *s;
+	int r = net_sandbox_read(task_fd, &a, &s, e);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	struct place p = { n, s, netns_fd, NULL };
+
+	if (has_names(s))
+		net_names_detach(n, s);
+	r = detach_all(&p, e);
+	if (r == 0 && unlinkat(task_fd, NET_SANDBOX_FILE, 0) < 0 && errno != ENOENT)
+		r = err_sys(e, -errno, "remove %s", NET_SANDBOX_FILE);
+	return r;
+}
