@@ -238,10 +238,10 @@ struct json_reader {
 	size_t depth, nodes;
 	const char *text; /* last key or string, with a NUL in the arena; last number, without */
 	size_t len;
-	int r;	       /* -errno after JSON_T_ERROR */
-	struct err *e; /* borrowed */
+	int r;		/* -errno after JSON_T_ERROR */
+	struct err *e;	/* borrowed */
+	const char *at; /* where the last token begins in the text */
 	/* The rest is the reader's own. */
-	const char *at; /* where the last token begins */
 	unsigned char state;
 	bool is_escaped; /* the last string has escapes */
 	bool is_array[LIMIT_JSON_DEPTH];

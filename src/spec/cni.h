@@ -139,13 +139,17 @@ struct cni_list {
 	struct json_strs versions; /* 1.1: cniVersions */
 	const char *name;
 	bool disable_check, disable_gc, load_only_inlined;
-	struct json_raw plugins; /* an array of objects; cni_list_plugins takes it apart */
+	struct json_raw plugins; /* an array of objects; cni_split_array takes it apart */
 };
 
-extern const struct json_table cni_conf_table, cni_list_table, cni_error_table,
-	cni_runtime_config_table, cni_dns_table;
+extern const struct json_table cni_conf_table, cni_error_table, cni_runtime_config_table,
+	cni_dns_table;
 
-/* The elements of a JSON array, each its own text, in the arena; at most `max`, else -E2BIG. */
+/* Reads a list; the switches may be booleans or "true" and "false", as libcni takes them. -EBADMSG, -E2BIG. */
+int cni_list_read(const char *text, size_t len, struct arena *a, struct cni_list *ret,
+		  struct err *e);
+
+/* The elements of a JSON array, at most `max`, else -E2BIG. They point into `array`, the list is in the arena. */
 int cni_split_array(struct json_raw array, size_t max, struct arena *a, struct json_raw **ret,
 		    size_t *ret_n, struct err *e);
 
@@ -154,14 +158,27 @@ int cni_version_compare(const char *a, const char *b, int *ret, struct err *e);
 /* Whether it is one of 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0. */
 bool cni_version_is_known(const char *v);
 
-/* Reads a result of any version, lives in the arena. A text without cniVersion is of `fallback` (the configuration's). */
+/*
+ * Reads a result of any version, lives in the arena. A text without cniVersion is of `fallback` (the configuration's).
+ * Addresses, gateways and routes are well-formed and indices name an interface, else -EBADMSG; -EPROTONOSUPPORT for a
+ * version that is not known. In what it gives, no string is "" where NULL means that there is none.
+ */
 int cni_result_read(const char *text, size_t len, const char *fallback, struct arena *a,
 		    struct cni_result **ret, struct err *e);
-/* Appends the result as a document of `version`, as the reference plugins print it (indented by four spaces). */
+/*
+ * Appends the result as a document of `version`, as the reference plugins print it (indented by four spaces). What an
+ * older version has no words for is left out. -EINVAL for 0.1 and 0.2 when there is no address, -EPROTONOSUPPORT.
+ */
 int cni_result_write(const struct cni_result *r, const char *version, struct strbuf *out,
 		     struct err *e);
 
-/* The class of a failure as CNI tells it, and back. */
+/*
+ * The class of a failure as CNI tells it: EPROTONOSUPPORT 1, EOPNOTSUPP 2, ENXIO 3 (the container's namespace), EBADR 4
+ * (environment), EIO 5, EBADMSG 6, EINVAL 7, EAGAIN 11, EHOSTDOWN 50 and ENETDOWN 51 (STATUS), else 999.
+ */
 uint32_t cni_code_of(const struct err *e, int r);
-/* Sets `e` from a plugin's error document: "plugin type="bridge" failed (add): msg: details". Returns the negative errno. */
+/*
+ * Sets `e` from a plugin's error document, in libcni's words: plugin type="bridge" failed (add): msg; details. Control
+ * characters become spaces. Returns the negative errno of the table above, -EREMOTEIO for a code of the plugin's own.
+ */
 int cni_error_take(const struct cni_error *ce, const char *type, const char *verb, struct err *e);

@@ -62,7 +62,7 @@ int cni_del(const struct cni_runtime *rt, const struct cni_network *n, const str
 	    struct err *e);
 int cni_check(const struct cni_runtime *rt, const struct cni_network *n,
 	      const struct cni_attach *at, struct err *e);
-/* -EAGAIN with CNI code 50 or 51 in the words: not ready. */
+/* -EHOSTDOWN: cannot serve ADD now (CNI's code 50); -ENETDOWN: it can, but with less connectivity (51). */
 int cni_status(const struct cni_runtime *rt, const struct cni_network *n, struct err *e);
 /* Deletes cached attachments that are not among the valid ones, then calls GC of every plugin that has it. */
 int cni_gc(const struct cni_runtime *rt, const struct cni_network *n,
