@@ -9,8 +9,8 @@
 #include "cli/volume.h"
 
 struct run_options {
-	const char *name, *entrypoint, *workdir, *user, *hostname, *stop_signal,
-		*detach_keys, *cidfile;
+	const char *name, *entrypoint, *workdir, *user, *hostname, *stop_signal, *detach_keys,
+		*cidfile;
 	const char *pull;
 	char **env, **labels, **volumes, **cap_add, **cap_drop, **security, **env_files;
 	int64_t memory, nano_cpus, pids_limit, stop_timeout;

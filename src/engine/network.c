@@ -392,3 +392,173 @@ int engine_network_detach(struct engine *en, int task_fd, struct err *e)
 
 	return net_sandbox_detach(&n, task_fd, -EBADF, e);
 }
+
+/* ---- while it runs ---- */
+
+/* The next ethN that no endpoint has. */
+static const char *free_ifname(const struct net_sandbox *s, struct arena *a)
+{
+	for (size_t n = 0;; n++) {
+		const char *name = arena_printf(a, "eth%zu", n);
+		bool is_taken = false;
+
+		for (size_t i = 0; name && i < s->endpoints.n; i++)
+			is_taken |= streq(s->endpoints.v[i].ifname, name);
+		if (!is_taken)
+			return name;
+	}
+}
+
+struct live {
+	struct net_sandbox *s;
+	int task_fd, netns;
+	const char *path;
+};
+
+static void live_done(struct live *v)
+{
+	fd_closep(&v->task_fd);
+	fd_closep(&v->netns);
+}
+
+/* What runs of the container; -ESRCH: nothing does. */
+static int open_live(struct engine *en, const char *id, struct arena *a, struct live *ret,
+		     struct err *e)
+{
+	struct task_view v;
+	int r = engine_task_view(en, id, &v, e);
+
+	if (r < 0)
+		return r;
+	if (!v.is_running && !v.is_paused)
+		return -ESRCH;
+	r = ret->task_fd = engine_task_open(en, id, e);
+	if (r >= 0)
+		r = ret->netns = open_netns(v.pid, a, &ret->path, e);
+	if (r >= 0)
+		r = net_sandbox_read(ret->task_fd, a, &ret->s, e);
+	return r == -ENOENT ? err_set(e, -EINVAL, "container %s has no networks of its own", id)
+			    : r;
+}
+
+static int add_document(struct loaded *l, const struct doc_network *dn, struct arena *a,
+			struct err *e)
+{
+	struct doc *d = l->doc;
+	struct doc_network *v = arena_calloc(a, d->networks.n + 1, sizeof(*v));
+
+	if (!v)
+		return err_sys(e, -ENOMEM, "network");
+	if (d->networks.n)
+		memcpy(v, d->networks.v, d->networks.n * sizeof(*v));
+	v[d->networks.n] = *dn;
+	d->networks.v = v;
+	d->networks.n++;
+	return 0;
+}
+
+static int check_connect(const struct loaded *l, const struct doc_network *dn, struct err *e)
+{
+	if (l->doc->networks.n == 0)
+		return err_set_code(e, -EINVAL, ERR_FAILED_PRECONDITION,
+				    "container sharing network namespace with another container or "
+				    "host cannot be connected to any other network");
+	for (size_t i = 0; i < l->doc->networks.n; i++)
+		if (streq(l->doc->networks.v[i].id, dn->id))
+			return err_set(e, -EEXIST,
+				       "endpoint with name %s already exists in network %s",
+				       l->row.name, dn->name);
+	return l->doc->networks.n < NETWORKS_MAX
+		       ? 0
+		       : err_set(e, -E2BIG, "more than %d networks", NETWORKS_MAX);
+}
+
+static int connect_live(struct engine *en, const struct loaded *l, struct arena *a, struct err *e)
+{
+	CLEANUP(live_done) struct live live = { .task_fd = -EBADF, .netns = -EBADF };
+	struct net n = net_of(en);
+	struct net_endpoint ep;
+	int r = open_live(en, l->row.id, a, &live, e);
+
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	r = fill_endpoint(en, l, l->doc->networks.n - 1, &ep, a, e);
+	if (r < 0)
+		return r;
+	ep.is_primary = live.s->endpoints.n == 0;
+	ep.ifname = free_ifname(live.s, a);
+	return net_sandbox_connect(&n, live.s, &ep, live.netns, live.path, live.task_fd, a, e);
+}
+
+int engine_network_connect(struct engine *en, const char *what, const struct engine_network_want *w,
+			   struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct doc_network dn;
+	struct loaded l;
+	int r = plan_one(en, w, &dn, &a, e);
+
+	if (r == 0)
+		r = engine_load(en, what, &a, &l, e);
+	if (r == 0)
+		r = engine_lock(en, l.row.id, e);
+	if (r < 0)
+		return r;
+	AUTO_HELD held = { .en = en };
+	r = engine_load(en, l.row.id, &a, &l, e);
+	held.is_gone = r == -ENOENT;
+	if (r == 0)
+		r = check_connect(&l, &dn, e);
+	if (r == 0)
+		r = add_document(&l, &dn, &a, e);
+	if (r == 0)
+		r = connect_live(en, &l, &a, e);
+	return r < 0 ? r : engine_save(en, &l, &a, e);
+}
+
+static int disconnect_live(struct engine *en, const struct loaded *l, const char *network_id,
+			   struct arena *a, struct err *e)
+{
+	CLEANUP(live_done) struct live live = { .task_fd = -EBADF, .netns = -EBADF };
+	struct net n = net_of(en);
+	int r = open_live(en, l->row.id, a, &live, e);
+
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	return net_sandbox_disconnect(&n, live.s, network_id, live.netns, live.path, live.task_fd,
+				      e);
+}
+
+int engine_network_disconnect(struct engine *en, const char *what, const char *network,
+			      struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct net n = net_of(en);
+	struct net_network *nw;
+	struct loaded l;
+	size_t i = 0;
+	int r = net_find(&n, network, &a, &nw, e);
+
+	if (r == 0)
+		r = engine_load(en, what, &a, &l, e);
+	if (r == 0)
+		r = engine_lock(en, l.row.id, e);
+	if (r < 0)
+		return r;
+	AUTO_HELD held = { .en = en };
+	r = engine_load(en, l.row.id, &a, &l, e);
+	held.is_gone = r == -ENOENT;
+	if (r < 0)
+		return r;
+	while (i < l.doc->networks.n && !streq(l.doc->networks.v[i].id, nw->id))
+		i++;
+	if (i == l.doc->networks.n)
+		return err_set(e, -ENOENT, "container %s is not connected to network %s", l.row.id,
+			       nw->name);
+	r = disconnect_live(en, &l, nw->id, &a, e);
+	if (r < 0)
+		return r;
+	for (l.doc->networks.n--; i < l.doc->networks.n; i++)
+		l.doc->networks.v[i] = l.doc->networks.v[i + 1];
+	return engine_save(en, &l, &a, e);
+}

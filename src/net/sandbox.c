@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "net/chain.h"
 #include "net/cni/cni.h"
-#include "net/dns/client.h"
+#include "net/names.h"
 
 #define SANDBOX_TEXT_MAX ((size_t)4 << 20)
 
@@ -252,4 +252,85 @@ int net_sandbox_detach(const struct net *n, int task_fd, int netns_fd, struct er
 	if (r == 0 && unlinkat(task_fd, NET_SANDBOX_FILE, 0) < 0 && errno != ENOENT)
 		r = err_sys(e, -errno, "remove %s", NET_SANDBOX_FILE);
 	return r;
+}
+
+/* ---- while it runs ---- */
+
+static int append(struct net_sandbox *s, const struct net_endpoint *ep, struct arena *a,
+		  struct err *e)
+{
+	struct net_endpoint *v = arena_calloc(a, s->endpoints.n + 1, sizeof(*v));
+
+	if (!v)
+		return err_sys(e, -ENOMEM, "network");
+	if (s->endpoints.n)
+		memcpy(v, s->endpoints.v, s->endpoints.n * sizeof(*v));
+	v[s->endpoints.n] = *ep;
+	s->endpoints.v = v;
+	s->endpoints.n++;
+	return 0;
+}
+
+int net_sandbox_connect(const struct net *n, struct net_sandbox *s, const struct net_endpoint *ep,
+			int netns_fd, const char *netns_path, int task_fd, struct arena *a,
+			struct err *e)
+{
+	struct place p = { n, s, netns_fd, netns_path };
+	struct net_endpoint *added;
+	int r = append(s, ep, a, e);
+
+	if (r == 0)
+		r = write_sandbox(s, task_fd, e);
+	if (r < 0)
+		return r;
+	added = &s->endpoints.v[s->endpoints.n - 1];
+	r = attach_one(&p, added, a, e);
+	if (r == 0)
+		r = write_sandbox(s, task_fd, e);
+	if (r == 0 && has_names(s))
+		r = net_names_attach(n, s, netns_fd, e);
+	if (r < 0) {
+		/* What cannot be undone now is undone with the rest, at the end: the file still has it. */
+		if (detach_one(&p, added, NULL) == 0)
+			s->endpoints.n--;
+		(void)write_sandbox(s, task_fd, NULL);
+	}
+	return r;
+}
+
+int net_sandbox_disconnect(const struct net *n, struct net_sandbox *s, const char *network,
+			   int netns_fd, const char *netns_path, int task_fd, struct err *e)
+{
+	struct place p = { n, s, netns_fd, netns_path };
+	size_t i = 0;
+	int r;
+
+	while (i < s->endpoints.n && !streq(s->endpoints.v[i].network_id, network))
+		i++;
+	if (i == s->endpoints.n)
+		return err_set(e, -ENOENT, "container %s is not connected to network %s",
+			       s->container_id, network);
+	r = detach_one(&p, &s->endpoints.v[i], e);
+	if (r < 0)
+		return r;
+	for (s->endpoints.n--; i < s->endpoints.n; i++)
+		s->endpoints.v[i] = s->endpoints.v[i + 1];
+	r = write_sandbox(s, task_fd, e);
+	if (r == 0 && has_names(s))
+		r = net_names_attach(n, s, netns_fd, e);
+	return r;
+}
+
+static void put_host(const struct net_sandbox *s, const char *address, struct strbuf *out)
+{
+	if (address)
+		strbuf_addf(out, "%.*s\t%s\n", (int)strcspn(address, "/"), address, s->hostname);
+}
+
+void net_sandbox_hosts(const struct net_sandbox *s, struct strbuf *out)
+{
+	for (size_t i = 0; s->hostname && i < s->endpoints.n; i++) {
+		put_host(s, s->endpoints.v[i].address, out);
+		put_host(s, s->endpoints.v[i].address6, out);
+	}
 }

@@ -67,7 +67,7 @@ int net_sandbox_connect(const struct net *n, struct net_sandbox *s, const struct
 			int netns_fd, const char *netns_path, int task_fd, struct arena *a,
 			struct err *e);
 int net_sandbox_disconnect(const struct net *n, struct net_sandbox *s, const char *network,
-			   int netns_fd, int task_fd, struct err *e);
+			   int netns_fd, const char *netns_path, int task_fd, struct err *e);
 
 /* /etc/hosts' lines of the container's own addresses, appended. */
 struct strbuf;

@@ -171,8 +171,8 @@ static const struct {
 	const char *key;
 	bool (*matches)(const struct engine_network *n, const char *v);
 } filters[] = {
-	{ "id", match_id },	    { "name", match_name }, { "driver", match_driver },
-	{ "scope", match_scope },   { "type", match_type }, { "dangling", match_dangling },
+	{ "id", match_id },	  { "name", match_name }, { "driver", match_driver },
+	{ "scope", match_scope }, { "type", match_type }, { "dangling", match_dangling },
 	{ "label", match_label },
 };
 
@@ -305,8 +305,15 @@ static const struct opt rm_rows[] = {
 };
 
 const struct cli_command cli_network_rm = {
-	"network rm", "NETWORK [NETWORK...]", "Remove one or more networks", rm_rows, 0, 1, -1,
-	false,	      rm_main,
+	"network rm",
+	"NETWORK [NETWORK...]",
+	"Remove one or more networks",
+	rm_rows,
+	0,
+	1,
+	-1,
+	false,
+	rm_main,
 };
 
 static int inspect_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
@@ -407,8 +414,8 @@ static int disconnect_main(struct cli *c, const struct cli_command *cmd, int arg
 }
 
 static const struct opt disconnect_rows[] = {
-	{ "force", 'f', OPT_BOOL, 0, 0, NULL,
-	  "Force the container to disconnect from a network", NULL },
+	{ "force", 'f', OPT_BOOL, 0, 0, NULL, "Force the container to disconnect from a network",
+	  NULL },
 	OPT_END,
 };
 
@@ -486,8 +493,8 @@ static int prune_main(struct cli *c, const struct cli_command *cmd, int argc, ch
 }
 
 const struct cli_command cli_network_prune = {
-	"network prune", "[OPTIONS]", "Remove all unused networks", prune_rows, 0, 0, 0, false,
-	prune_main,
+	"network prune", "[OPTIONS]", "Remove all unused networks", prune_rows, 0, 0, 0,
+	false,		 prune_main,
 };
 
 static const struct cli_member members[] = {
