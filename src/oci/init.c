@@ -19,9 +19,9 @@
 #include "oci/sync.h"
 #include "sys/calls.h"
 #include "sys/console.h"
-#include "sys/netlink.h"
 #include "sys/privproc.h"
 #include "sys/root.h"
+#include "sys/rtnl.h"
 
 /* What waitpid of the runtime sees when init failed; the words went over the socket. */
 #define EXIT_INIT_FAILED 1
@@ -91,6 +91,20 @@ static int enter_cgroupns(const struct init *in, struct err *e)
 	if (in->plan->new_ns & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, -errno, "make cgroup namespace");
 	return 0;
+}
+
+/* The loopback of a new network namespace, whose index is 1. */
+static int set_loopback_up(struct err *e)
+{
+	AUTO_NETLINK struct netlink n = NETLINK_NONE;
+	struct netlink_batch b;
+	int r = netlink_open(NETLINK_ROUTE, -EBADF, &n, e);
+
+	if (r < 0)
+		return r;
+	netlink_begin(&b, &n);
+	rtnl_up(&b, 1, "lo");
+	return netlink_send(&b, e);
 }
 
 static int set_names(const struct init *in, struct err *e)
@@ -376,7 +390,7 @@ static int run(struct init *in, struct err *e)
 		return r;
 	setsid();
 	if (in->plan->new_ns & CLONE_NEWNET)
-		r = netlink_link_up(1, e);
+		r = set_loopback_up(e);
 	if (r == 0)
 		r = set_names(in, e);
 	if (r == 0 && in->process && in->process->has_oom_score &&

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,4 +99,35 @@ int ns_make_user(const struct ns_id_map *uids, size_t uids_n, const struct ns_id
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return r;
+}
+
+int ns_net_enter(int netns_fd, int *ret_back, struct err *e)
+{
+	AUTO_FD back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (back < 0)
+		return err_sys(e, -errno, "open the thread's own network namespace");
+	if (setns(netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(e, -errno, "enter the network namespace");
+	*ret_back = TAKE_FD(back);
+	return 0;
+}
+
+void ns_net_leave(int *back)
+{
+	int saved = errno;
+
+	if (*back < 0)
+		return;
+	ASSERT(setns(*back, CLONE_NEWNET) == 0);
+	errno = saved;
+	fd_closep(back);
+}
+
+int ns_is_same(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
 }

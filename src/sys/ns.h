@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/mem.h"
+
 struct err;
 
 struct ns_row {
@@ -32,3 +34,14 @@ int ns_deny_setgroups(pid_t pid, struct err *e);
 /* A user namespace with those maps, for id-mapped mounts. Returns a descriptor. */
 int ns_make_user(const struct ns_id_map *uids, size_t uids_n, const struct ns_id_map *gids,
 		 size_t gids_n, struct err *e);
+
+/*
+ * Moves the calling thread into a network namespace; `*ret_back` is the one that it was in, for ns_net_leave. Meanwhile
+ * /proc/sys/net is that namespace's. -EPERM, -EINVAL for what is no network namespace.
+ */
+int ns_net_enter(int netns_fd, int *ret_back, struct err *e);
+/* Goes back and closes; nothing for -EBADF. A thread that cannot go back must not go on: it aborts. */
+void ns_net_leave(int *back);
+#define AUTO_NETNS CLEANUP(ns_net_leave) int
+/* 1 when both descriptors are the same namespace, 0 when not. */
+int ns_is_same(int a, int b);
