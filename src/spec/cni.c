@@ -163,6 +163,55 @@ int cni_version_compare(const char *a, const char *b, int *ret, struct err *e)
 	return 0;
 }
 
+/* ---- names ---- */
+
+/* IFNAMSIZ without the NUL. */
+#define IFNAME_MAX 15
+
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+static bool is_name(const char *s)
+{
+	static const char alnum[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t n = strspn(s, alnum);
+
+	return n > 0 && s[n] == '\0' && !strchr("_.-", s[0]);
+}
+
+int cni_check_network(const char *name, struct err *e)
+{
+	if (!name || !*name)
+		return err_set(e, -EINVAL, "missing network name");
+	if (!is_name(name) || strlen(name) > LIMIT_NAME)
+		return err_set(e, -EINVAL, "invalid characters found in network name '%.100s'",
+			       name);
+	return 0;
+}
+
+int cni_check_container(const char *id, struct err *e)
+{
+	if (!id || !*id)
+		return err_set(e, -ENXIO, "missing containerID");
+	if (!is_name(id) || strlen(id) > LIMIT_NAME)
+		return err_set(e, -EBADR, "invalid characters in containerID '%.100s'", id);
+	return 0;
+}
+
+int cni_check_ifname(const char *name, struct err *e)
+{
+	if (!name || !*name)
+		return err_set(e, -EBADR, "interface name is empty");
+	if (strlen(name) > IFNAME_MAX)
+		return err_set(e, -EBADR,
+			       "interface name '%.60s' is too long, at most %d characters", name,
+			       IFNAME_MAX);
+	if (streq(name, ".") || streq(name, "..") || strpbrk(name, "/: \t\n\v\f\r"))
+		return err_set(e, -EBADR,
+			       "interface name '%s' is . or .. or contains / or : or white space",
+			       name);
+	return 0;
+}
+
 /* ---- lists ---- */
 
 static int read_switch(struct json_raw raw, const char *key, bool *ret, struct err *e)

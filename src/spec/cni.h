@@ -155,6 +155,11 @@ int cni_split_array(struct json_raw array, size_t max, struct arena *a, struct j
 
 /* 1, 0, -1 as `a` is newer than, as new as, older than `b`; NULL and "" are the oldest. -EINVAL for what is no version. */
 int cni_version_compare(const char *a, const char *b, int *ret, struct err *e);
+/* What libcni takes as names, in its words: -EINVAL for a network's, -ENXIO for no id at all, -EBADR for the others. */
+int cni_check_network(const char *name, struct err *e);
+int cni_check_container(const char *id, struct err *e);
+int cni_check_ifname(const char *name, struct err *e);
+
 /* Whether it is one of 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0. */
 bool cni_version_is_known(const char *v);
 

@@ -1,7 +1,6 @@
 /* CNI's results: one form in memory, that of 1.1; the older ones are translated from and to it. */
-#include <arpa/inet.h>
-
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/str.h"
 #include "spec/cni.h"
 
@@ -132,33 +131,26 @@ static bool is_v6(const char *address)
 	return strchr(address, ':') != NULL;
 }
 
-static bool is_address(const char *s, size_t len)
+static bool is_address(const char *s)
 {
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr any;
+	struct ip_addr any;
 
-	if (len >= sizeof(text))
-		return false;
-	memcpy(text, s, len);
-	text[len] = '\0';
-	return inet_pton(is_v6(text) ? AF_INET6 : AF_INET, text, &any) == 1;
+	return ip_addr_parse(s, &any) == 0;
 }
 
-static bool is_cidr(const char *s)
+static bool is_network(const char *s)
 {
-	size_t len = strcspn(s, "/");
-	uint64_t prefix;
+	struct ip_net any;
 
-	return s[len] == '/' && is_address(s, len) &&
-	       str_to_u64(s + len + 1, is_v6(s) ? 128 : 32, &prefix) == 0;
+	return ip_net_parse(s, &any) == 0;
 }
 
 static int check_route(struct cni_route *route, struct err *e)
 {
 	drop_empty(&route->gw);
-	if (!is_cidr(route->dst))
+	if (!is_network(route->dst))
 		return err_set(e, -EBADMSG, "the route's dst '%.60s' is no network", route->dst);
-	if (route->gw && !is_address(route->gw, strlen(route->gw)))
+	if (route->gw && !is_address(route->gw))
 		return err_set(e, -EBADMSG, "the route's gw '%.60s' is no address", route->gw);
 	return 0;
 }
@@ -166,10 +158,10 @@ static int check_route(struct cni_route *route, struct err *e)
 static int check_ip(struct cni_ip *ip, size_t interfaces, struct err *e)
 {
 	drop_empty(&ip->gateway);
-	if (!is_cidr(ip->address))
+	if (!is_network(ip->address))
 		return err_set(e, -EBADMSG, "'%.60s' is no address with a prefix length",
 			       ip->address);
-	if (ip->gateway && !is_address(ip->gateway, strlen(ip->gateway)))
+	if (ip->gateway && !is_address(ip->gateway))
 		return err_set(e, -EBADMSG, "the gateway '%.60s' is no address", ip->gateway);
 	if (ip->has_interface && (ip->interface < 0 || (uint64_t)ip->interface >= interfaces))
 		return err_set(e, -EBADMSG, "the address '%s' is of interface %lld, there are %zu",

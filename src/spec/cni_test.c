@@ -194,6 +194,23 @@ TEST(versions_are_compared_by_number)
 	CHECK(!cni_version_is_known(NULL));
 }
 
+TEST(names_are_what_libcni_takes)
+{
+	static const char *const wrong[] = { "-a", ".", "a/b", "..", "a b", "a\nb", "\xc3\xa4" };
+
+	CHECK_EQ(cni_check_network("my_net-1.x", NULL), 0);
+	CHECK_EQ(cni_check_network("", NULL), -EINVAL);
+	CHECK_EQ(cni_check_container(NULL, NULL), -ENXIO);
+	CHECK_EQ(cni_check_ifname("eth0.5", NULL), 0);
+	CHECK_EQ(cni_check_ifname("sixteen_letters_", NULL), -EBADR);
+	CHECK_EQ(cni_check_ifname("a b", NULL), -EBADR);
+	CHECK_EQ(cni_check_ifname("..", NULL), -EBADR);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		CHECK_EQ(cni_check_network(wrong[i], NULL), -EINVAL);
+		CHECK_EQ(cni_check_container(wrong[i], NULL), -EBADR);
+	}
+}
+
 TEST(a_list_is_read_with_switches_of_either_kind)
 {
 	static const char text[] =
