@@ -36,7 +36,10 @@ struct cni_network {
 	bool is_builtin; /* every plugin of the chain is */
 };
 
-/* One list (or single configuration) from its text. -EBADMSG, -EINVAL with the file's name and the key. */
+/*
+ * One list (or single configuration) from its text: -EBADMSG, -EINVAL, -EPROTONOSUPPORT with the file's name and the key.
+ * With `cniVersions` the version is the newest that is spoken here.
+ */
 int cni_network_parse(const char *file, const char *text, size_t len, struct arena *a,
 		      struct cni_network **ret, struct err *e);
 /*
@@ -54,10 +57,17 @@ struct cni_attach {
 	struct json_raw capability_args; /* an object {"portMappings": […], …}, or none */
 };
 
-/* `*ret` lives in the arena. A failed ADD has been undone. */
+/*
+ * `*ret` lives in the arena. A failed ADD has been undone; an entry that the cache still has for the attachment (from
+ * another boot, of an ADD that was killed) is deleted first. -ENXIO without the network namespace.
+ */
 int cni_add(const struct cni_runtime *rt, const struct cni_network *n, const struct cni_attach *at,
 	    struct arena *a, struct cni_result **ret, struct err *e);
-/* With what the cache knows of the ADD when it knows. Idempotent; the cache entry goes only when every plugin succeeded. */
+/*
+ * With what the cache knows of the ADD when it knows: the list and the arguments of then win, so `n` may have no plugins
+ * when its file is gone. Idempotent; the cache entry goes only when every plugin succeeded. When one fails, addresses of
+ * host-local are released all the same, and GC tries the rest again.
+ */
 int cni_del(const struct cni_runtime *rt, const struct cni_network *n, const struct cni_attach *at,
 	    struct err *e);
 int cni_check(const struct cni_runtime *rt, const struct cni_network *n,
@@ -67,6 +77,8 @@ int cni_status(const struct cni_runtime *rt, const struct cni_network *n, struct
 /* Deletes cached attachments that are not among the valid ones, then calls GC of every plugin that has it. */
 int cni_gc(const struct cni_runtime *rt, const struct cni_network *n,
 	   const struct cni_attachment *valid, size_t valid_n, struct err *e);
+/* Asks every plugin that is a program for its versions: -ENOENT, -EPROTONOSUPPORT with its name. */
+int cni_validate(const struct cni_runtime *rt, const struct cni_network *n, struct err *e);
 /* Cached attachments of a network (NULL: of all). */
 int cni_cached(const struct cni_runtime *rt, const char *network, struct arena *a,
 	       struct cni_attachment **ret, size_t *ret_n, struct err *e);
