@@ -272,6 +272,6 @@ int json_fail(struct json_reader *rd, int r, const char *fmt, ...)
 int json_skip(struct json_reader *rd, struct json_raw *ret);
 /*
  * Behind an object's begin, goes to its end: a key that has no row is -EBADMSG, and so it is in objects of rows that are
- * JSON_OBJ. For texts where a misspelt key must not be passed over.
+ * JSON_OBJ or JSON_OBJS. For texts where a misspelt key must not be passed over.
  */
 int json_check_keys(struct json_reader *rd, const struct json_table *t);

@@ -211,6 +211,7 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 	struct oci_process *p;
 	struct plan_process *plan;
 	struct host host;
+	const char *landlock = NULL;
 	int r = cmd_open(rt, argv[0], &c, e);
 
 	if (r == 0)
@@ -221,9 +222,13 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 		r = a->process ? from_file(&c, a, &p, e)
 			       : from_options(&c, a, argc - 1, argv + 1, &p, e);
 	if (r == 0)
-		r = host_probe(plan_wants_modules(NULL, p), &host, e);
+		landlock = state_label(c.state, PLAN_LANDLOCK);
+	if (r == 0)
+		r = host_probe(landlock || plan_wants_modules(NULL, p), &host, e);
 	if (r == 0)
 		r = plan_process_make(p, &host, has_userns(c.state), &c.arena, &plan, e);
+	if (r == 0 && landlock)
+		r = plan_landlock_make(landlock, host.landlock_abi, &c.arena, &plan->landlock, e);
 	if (r < 0)
 		return r;
 	plan->ids.keeps_groups = state_label(c.state, PLAN_KEEP_GROUPS);

@@ -5,7 +5,7 @@
  *
  * Holds always: nothing of the container's is executed or loaded here but its own program at the very end;
  * host descriptors are closed before the container counts as created; privileges only go down, in the
- * order labels for the exec, bounding set, ids, capabilities, no_new_privs, seccomp.
+ * order labels for the exec, bounding set, ids, no_new_privs, Landlock, capabilities, seccomp.
  */
 #include <linux/filter.h>
 #include <stdbool.h>

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "oci/sync.h"
 #include "sys/calls.h"
+#include "sys/landlock.h"
 #include "sys/lsm.h"
 #include "sys/privproc.h"
 #include "sys/root.h"
@@ -205,12 +206,82 @@ static int set_labels(const struct init_exec *x, struct err *e)
 	return r;
 }
 
+/* A path that is missing has nothing below it that could be allowed: the rule has no effect. */
+static int allow_paths(int ruleset, const struct plan_landlock *l, struct err *e)
+{
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = root < 0 ? -errno : 0;
+
+	for (size_t i = 0; r == 0 && i < l->paths_n; i++) {
+		const char *path = l->paths[i].path;
+		AUTO_FD fd = root_open(root, path, O_PATH);
+
+		if (fd == -ENOENT || fd == -ENOTDIR) {
+			log_warn("Landlock rule for '%s': there is no such path", path);
+			continue;
+		}
+		r = fd < 0 ? err_sys(e, fd, "open '%s'", path)
+			   : landlock_allow_path(ruleset, fd, l->paths[i].access, e);
+	}
+	return r < 0 ? err_wrap(e, r, "Landlock rules") : 0;
+}
+
+/*
+ * While the paths can still be opened by root. exec.fifo is opened under the rules, so it is one of them; it has no
+ * name in the container, and none at all once it is started.
+ */
+static int make_landlock(const struct init_exec *x, struct err *e)
+{
+	const struct plan_landlock *l = x->p->landlock;
+	const struct landlock_row *write_file = landlock_find(LANDLOCK_FS, "write_file");
+	AUTO_FD fd = landlock_open(l->fs, l->net, l->scope, e);
+	int r = fd < 0 ? fd : allow_paths(fd, l, e);
+
+	for (size_t i = 0; r == 0 && i < l->ports_n; i++)
+		r = landlock_allow_port(fd, l->ports[i].port, l->ports[i].access, e);
+	if (r == 0 && x->in->fifo >= 0 && l->fs & 1ull << write_file->bit)
+		r = landlock_allow_path(fd, x->in->fifo, 1ull << write_file->bit, e);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+/* Raises what the process has, for what needs CAP_SYS_ADMIN without no_new_privs. */
+static int raise_caps(struct err *e)
+{
+	struct caps_sets full;
+	int r = caps_get(&full);
+
+	full.effective = full.permitted;
+	if (r == 0)
+		r = caps_set(&full);
+	return r < 0 ? err_sys(e, r, "raise capabilities") : 0;
+}
+
+/*
+ * With no_new_privs the filter comes as late as possible (init_exec_go); without, it needs CAP_SYS_ADMIN, which the
+ * container may not have. Landlock first, as a filter may forbid its calls.
+ */
+static int restrict_process(const struct init_exec *x, int ruleset, struct err *e)
+{
+	const struct plan_process *p = x->p;
+	bool is_filtered_now = !p->no_new_privileges && x->in->seccomp.is_set;
+	int r = 0;
+
+	if (p->has_caps && !p->no_new_privileges && (is_filtered_now || ruleset >= 0))
+		r = raise_caps(e);
+	if (r == 0 && ruleset >= 0)
+		r = landlock_restrict(ruleset, p->landlock->flags, e);
+	return r == 0 && is_filtered_now ? load_seccomp(x, e) : r;
+}
+
 static int drop_privileges(const struct init_exec *x, struct err *e)
 {
 	const struct plan_process *p = x->p;
-	struct caps_sets full;
-	int r = p->has_caps ? caps_drop_bounding(p->caps.bounding) : 0;
+	AUTO_FD ruleset = p->landlock ? make_landlock(x, e) : -EBADF;
+	int r = p->landlock && ruleset < 0 ? ruleset : 0;
 
+	if (r < 0)
+		return r;
+	r = p->has_caps ? caps_drop_bounding(p->caps.bounding) : 0;
 	if (r < 0)
 		return err_sys(e, r, "drop bounding capabilities");
 	r = task_set_ids(&p->ids, e);
@@ -218,20 +289,9 @@ static int drop_privileges(const struct init_exec *x, struct err *e)
 		return r;
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, -errno, "set no_new_privs");
-	if (!p->has_caps)
-		return p->no_new_privileges ? 0 : load_seccomp(x, e);
-	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, which the container may not have. */
-	if (!p->no_new_privileges && x->in->seccomp.is_set) {
-		r = caps_get(&full);
-		full.effective = full.permitted;
-		if (r == 0)
-			r = caps_set(&full);
-		if (r < 0)
-			return err_sys(e, r, "raise capabilities");
-		r = load_seccomp(x, e);
-		if (r < 0)
-			return r;
-	}
+	r = restrict_process(x, ruleset, e);
+	if (r < 0 || !p->has_caps)
+		return r;
 	r = caps_set(&p->caps);
 	if (r == 0)
 		r = caps_set_ambient(p->caps.ambient);

@@ -11,11 +11,21 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "sys/calls.h"
+#include "sys/landlock.h"
 #include "sys/lsm.h"
+
+const char *plan_annotation(const struct oci_spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->annotations.n; i++)
+		if (streq(spec->annotations.v[i].key, key))
+			return spec->annotations.v[i].value;
+	return NULL;
+}
 
 bool plan_wants_modules(const struct oci_spec *spec, const struct oci_process *p)
 {
 	return (spec && spec->linux_ && (spec->linux_->intel_rdt || spec->linux_->mount_label)) ||
+	       (spec && plan_annotation(spec, PLAN_LANDLOCK)) ||
 	       (p && (p->apparmor_profile || p->selinux_label));
 }
 
@@ -44,6 +54,7 @@ int host_probe(bool wants_modules, struct host *ret, struct err *e)
 			    access("/sys/kernel/security/apparmor", F_OK) == 0;
 	ret->has_selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
 	ret->has_intel_rdt = access("/sys/fs/resctrl/schemata", F_OK) == 0;
+	ret->landlock_abi = landlock_abi();
 	return 0;
 }
 
@@ -239,12 +250,13 @@ static int plan_check_version(const char *v, struct err *e)
 	return 0;
 }
 
-static const char *find_annotation(const struct oci_spec *spec, const char *key)
+static int plan_annotations(const struct oci_spec *spec, const struct host *host, struct arena *a,
+			    struct plan_process *p, struct err *e)
 {
-	for (size_t i = 0; i < spec->annotations.n; i++)
-		if (streq(spec->annotations.v[i].key, key))
-			return spec->annotations.v[i].value;
-	return NULL;
+	const char *landlock = plan_annotation(spec, PLAN_LANDLOCK);
+
+	p->ids.keeps_groups = plan_annotation(spec, PLAN_KEEP_GROUPS);
+	return landlock ? plan_landlock_make(landlock, host->landlock_abi, a, &p->landlock, e) : 0;
 }
 
 int plan_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
@@ -282,7 +294,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 	if (r < 0)
 		return r;
 	if (p->process)
-		p->process->ids.keeps_groups = find_annotation(spec, PLAN_KEEP_GROUPS);
-	*ret = p;
-	return 0;
+		r = plan_annotations(spec, host, a, p->process, e);
+	if (r == 0)
+		*ret = p;
+	return r;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "oci/plan_landlock.h"
 #include "spec/runtime.h"
 #include "sys/caps.h"
 #include "sys/mnt.h"
@@ -27,8 +28,9 @@ struct host {
 	struct caps_sets caps;
 	bool has_apparmor, has_selinux, has_intel_rdt;
 	bool has_time_ns, has_kcore;
+	int landlock_abi; /* 0: none, or no config asks for it */
 };
-/* `wants_modules`: the security modules and resctrl are looked for, because a config asks for them. */
+/* `wants_modules`: the security modules, Landlock and resctrl are looked for, because a config asks for them. */
 int host_probe(bool wants_modules, struct host *ret, struct err *e);
 bool plan_wants_modules(const struct oci_spec *spec, const struct oci_process *p);
 
@@ -78,7 +80,8 @@ struct plan_process {
 	bool has_ioprio;
 	int ioprio_class, ioprio;
 	const unsigned long *cpus_initial, *cpus_final; /* masks of 1024 bits, NULL: leave */
-	const char *apparmor, *selinux; /* labels that the next exec takes on; NULL: none */
+	const char *apparmor, *selinux;	      /* labels that the next exec takes on; NULL: none */
+	const struct plan_landlock *landlock; /* NULL: none */
 };
 
 struct plan_join {
@@ -122,6 +125,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 /* The process part alone, for exec. `has_userns`: capabilities are those of the user namespace. */
 int plan_process_make(const struct oci_process *p, const struct host *host, bool has_userns,
 		      struct arena *a, struct plan_process **ret, struct err *e);
+/* The value of an annotation, or NULL. */
+const char *plan_annotation(const struct oci_spec *spec, const char *key);
 /* The steps of mounts, devices, masks (plan_steps.c). */
 int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 		    struct plan *p, struct err *e);

@@ -49,6 +49,19 @@ static void dump_step(const struct step *s, struct strbuf *out)
 	strbuf_addc(out, '\n');
 }
 
+static void dump_landlock(const struct plan_landlock *l, struct strbuf *out)
+{
+	strbuf_addf(out, "landlock fs=%llx net=%llx scope=%llx flags=%x\n",
+		    (unsigned long long)l->fs, (unsigned long long)l->net,
+		    (unsigned long long)l->scope, l->flags);
+	for (size_t i = 0; i < l->paths_n; i++)
+		strbuf_addf(out, "landlock path %s %llx\n", l->paths[i].path,
+			    (unsigned long long)l->paths[i].access);
+	for (size_t i = 0; i < l->ports_n; i++)
+		strbuf_addf(out, "landlock port %u %llx\n", l->ports[i].port,
+			    (unsigned long long)l->ports[i].access);
+}
+
 static void dump_process(const struct plan_process *p, struct strbuf *out)
 {
 	strbuf_addf(out, "user %u:%u", p->ids.uid, p->ids.gid);
@@ -76,6 +89,8 @@ static void dump_process(const struct plan_process *p, struct strbuf *out)
 		strbuf_adds(out, "no_new_privs\n");
 	if (p->apparmor)
 		strbuf_addf(out, "apparmor %s\n", p->apparmor);
+	if (p->landlock)
+		dump_landlock(p->landlock, out);
 	if (p->selinux)
 		strbuf_addf(out, "selinux %s\n", p->selinux);
 }

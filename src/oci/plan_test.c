@@ -206,6 +206,81 @@ TEST(an_idmap_with_a_value_is_refused_not_ignored)
 		 -EOPNOTSUPP);
 }
 
+static const struct host locked = { .caps.permitted = (1ull << 41) - 1, .landlock_abi = 4 };
+
+/* `rules` has \' for quotes, as the annotation is a string in JSON. */
+static int make_landlock(const struct host *h, const char *rules, struct plan **ret)
+{
+	AUTO_STRBUF struct strbuf b = { 0 };
+
+	strbuf_adds(&b, HEAD PROCESS "\"annotations\":{\"org.corten.landlock\":\"");
+	for (; *rules; rules++)
+		strbuf_adds(&b, *rules == '\'' ? "\\\"" : (char[]){ *rules, 0 });
+	strbuf_adds(&b, "\"},\"linux\":{" NS "}}");
+	return make_on(h, b.p, ret);
+}
+
+TEST(landlock_rules_become_bits)
+{
+	AUTO_STRBUF struct strbuf out = { 0 };
+	struct plan *p;
+
+	CHECK_EQ(make_landlock(&locked,
+			       "{'ruleset':{'handledAccessFS':['write_file','read_file'],"
+			       "'handledAccessNet':['bind_tcp']},'rules':{'pathBeneath':[{"
+			       "'allowedAccess':['read_file'],'paths':['/','/b']}],'netPort':[{"
+			       "'allowedAccess':['bind_tcp'],'ports':[80]}]},"
+			       "'disableBestEffort':true}",
+			       &p),
+		 0);
+	plan_dump(p, &out);
+	CHECK(strstr(out.p, "landlock fs=6 net=1 scope=0 flags=0\nlandlock path / 4\n"
+			    "landlock path /b 4\nlandlock port 80 1\n"));
+}
+
+TEST(landlock_rules_that_cannot_be_kept_whole_are_refused)
+{
+	static const struct {
+		const char *rules, *words;
+		int r;
+	} cases[] = {
+		{ "{}", "ruleset", -EBADMSG },
+		{ "[]", "object", -EBADMSG },
+		{ "{'ruleset':{}}", "handles nothing", -EINVAL },
+		{ "{'ruleset':{'handledAccessFs':['execute']}}", "unknown key", -EBADMSG },
+		{ "{'ruleset':{'handledAccessFS':['execute']},'rules':{'pathBeneath':[{'path':"
+		  "['/']}]}}",
+		  "unknown key", -EBADMSG },
+		{ "{'ruleset':{'handledAccessFS':['exec']}}", "\"exec\"", -EINVAL },
+		{ "{'ruleset':{'handledAccessFS':['ioctl_dev']}}", "ABI 5", -EOPNOTSUPP },
+		{ "{'ruleset':{'handledAccessFS':['execute']},'flags':['log_new_exec_on']}",
+		  "ABI 7", -EOPNOTSUPP },
+		{ "{'ruleset':{'handledAccessFS':['execute']},'disableBestEffort':false}",
+		  "best effort", -EOPNOTSUPP },
+		{ "{'ruleset':{'handledAccessFS':['execute']},'rules':{'pathBeneath':[{"
+		  "'allowedAccess':['read_file'],'paths':['/']}]}}",
+		  "not in handledAccessFS", -EINVAL },
+		{ "{'ruleset':{'handledAccessFS':['execute']},'rules':{'pathBeneath':[{"
+		  "'allowedAccess':['execute'],'paths':['bin']}]}}",
+		  "not absolute", -EINVAL },
+		{ "{'ruleset':{'handledAccessNet':['bind_tcp']},'rules':{'netPort':[{"
+		  "'allowedAccess':['bind_tcp'],'ports':[65536]}]}}",
+		  "65536", -EINVAL },
+		{ "{'ruleset':{'handledAccessNet':['bind_tcp']},'rules':{'netPort':[{"
+		  "'allowedAccess':[],'ports':[1]}]}}",
+		  "without allowedAccess", -EINVAL },
+	};
+	struct plan *p;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK_EQ(make_landlock(&locked, cases[i].rules, &p), cases[i].r);
+		CHECK(strstr(err.msg, cases[i].words));
+		CHECK(strstr(err.msg, "org.corten.landlock"));
+	}
+	CHECK_EQ(make_landlock(&host, "{'ruleset':{'scoped':['signal']}}", &p), -EOPNOTSUPP);
+	CHECK(strstr(err.msg, "no Landlock"));
+}
+
 TEST(a_mount_label_goes_to_the_mounts_that_take_one)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };

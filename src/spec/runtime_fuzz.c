@@ -1,7 +1,7 @@
-/* config.json: what is accepted is the same after being written and read again. */
+/* config.json and the Landlock annotation: what is accepted of the first is the same written and read again. */
 #include "base/err.h"
 #include "base/str.h"
-#include "spec/runtime.h"
+#include "spec/landlock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -21,11 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	AUTO_ARENA struct arena a = { .budget = (size_t)8 << 20 };
 	struct err e = ERR_INIT;
+	struct oci_landlock *l;
 	struct oci_process *p;
 	struct oci_spec *s;
 
 	if (oci_spec_read((const char *)data, len, &a, &s, &e) == 0)
 		read_back(s);
 	oci_process_read((const char *)data, len, &a, &p, &e);
+	oci_landlock_read((const char *)data, len, &a, &l, &e);
 	return 0;
 }

@@ -139,6 +139,15 @@ pm_is() { says "$2" pm inspect -f '{{.State.Status}}' "$1"; }
 	was_asked pause && was_asked resume && was_asked kill
 }
 
+@test "podman: an annotation brings Landlock rules" {
+	podman_on
+	python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)' || skip "needs a kernel with Landlock"
+	run -0 pm run --rm --network none --annotation 'org.corten.landlock={"ruleset": {"handledAccessFS": ["make_reg"]},
+		"rules": {"pathBeneath": [{"allowedAccess": ["make_reg"], "paths": ["/tmp"]}]}}' busybox \
+		sh -c 'echo a >/tmp/a && cat /tmp/a; echo b >/b || echo denied'
+	[[ "$output" == a*denied ]]
+}
+
 @test "podman: update changes the limits of a running container" {
 	podman_on
 	pm update --help >/dev/null 2>&1 || skip "this podman has no update"
