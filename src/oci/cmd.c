@@ -38,6 +38,8 @@ const struct cmd cmd_rows[] = {
 	  0, cmd_kill },
 	{ "list", "", "list containers started by the runtime with the given root", 0, 0, 0,
 	  cmd_list },
+	{ "mounts", "add|remove <container-id> <file>",
+	  "add or remove mounts of a running container", 3, 3, 0, cmd_mounts },
 	{ "pause", "<container-id>", "suspend all processes inside the container", 1, 1, 0,
 	  cmd_pause },
 	{ "plan", "", "print the steps that a bundle means", 0, 0, CMD_HIDDEN, cmd_plan },

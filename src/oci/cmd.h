@@ -58,6 +58,7 @@ CMD_DECLARE(exec);
 CMD_DECLARE(features);
 CMD_DECLARE(kill);
 CMD_DECLARE(list);
+CMD_DECLARE(mounts);
 CMD_DECLARE(pause);
 CMD_DECLARE(plan);
 CMD_DECLARE(ps);

@@ -33,29 +33,6 @@ struct exec {
 	pid_t pid;
 };
 
-/* Whether the target's user namespace is another one: entering one's own is an error. */
-static bool differs_userns(pid_t pid)
-{
-	struct stat a, b;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	return stat("/proc/self/ns/user", &a) == 0 && stat(path, &b) == 0 && a.st_ino != b.st_ino;
-}
-
-static uint32_t namespaces_of(const struct state *s)
-{
-	uint32_t flags = CLONE_NEWNS;
-
-	for (size_t i = 0; i < s->config->namespaces.n; i++) {
-		const struct ns_row *row = ns_find_runc(s->config->namespaces.v[i].type);
-
-		if (row && (row->flag != CLONE_NEWUSER || differs_userns((pid_t)s->pid)))
-			flags |= row->flag;
-	}
-	return flags;
-}
-
 static int take_terminal(struct exec *x, struct err *e)
 {
 	CLEANUP(console_done) struct console con = CONSOLE_INIT;
@@ -300,7 +277,7 @@ int exec_run(struct cmd_container *c, const struct exec_options *o, struct plan_
 			      .rootfs = -EBADF,
 			      .listen_fds = run_listen_fds() };
 	x.in.kept_fds = x.in.listen_fds + o->preserve_fds;
-	x.flags = namespaces_of(c->state);
+	x.flags = state_namespaces(c->state);
 	r = prepare(&x, e);
 	if (r == 0)
 		r = open_cgroup(&x, &sub, &cg, e);

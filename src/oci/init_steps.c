@@ -56,7 +56,9 @@ static int is_source_dir(const struct mnt *m)
 
 	if (m->kind != MNT_BIND)
 		return 1;
-	if (m->source_fd > 0 ? fstat(m->source_fd, &st) < 0 : stat(m->source, &st) < 0)
+	if (m->made_fd > 0     ? fstat(m->made_fd, &st) < 0
+	    : m->source_fd > 0 ? fstat(m->source_fd, &st) < 0
+			       : stat(m->source, &st) < 0)
 		return -errno;
 	return S_ISDIR(st.st_mode);
 }

@@ -259,6 +259,25 @@ static int plan_annotations(const struct oci_spec *spec, const struct host *host
 	return landlock ? plan_landlock_make(landlock, host->landlock_abi, a, &p->landlock, e) : 0;
 }
 
+int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
+		     struct plan **ret, struct err *e)
+{
+	struct plan *p = arena_alloc(a, sizeof(*p));
+	int r;
+
+	if (!p)
+		return err_sys(e, -ENOMEM, "plan mounts");
+	p->spec = spec;
+	if (!spec->linux_)
+		return err_set(e, -EINVAL, "the config has no linux section");
+	r = plan_linux(spec->linux_, host, a, p, e);
+	if (r == 0)
+		r = plan_steps_make(spec, host, true, a, p, e);
+	if (r == 0)
+		*ret = p;
+	return r;
+}
+
 int plan_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 	      struct plan **ret, struct err *e)
 {
@@ -287,7 +306,7 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 	    !spec->linux_->namespaces.n)
 		return err_set(e, -EINVAL,
 			       "unable to set hostname without a private UTS namespace");
-	r = plan_steps_make(spec, host, a, p, e);
+	r = plan_steps_make(spec, host, false, a, p, e);
 	if (r == 0 && spec->process)
 		r = plan_process_make(spec->process, host, p->new_ns & CLONE_NEWUSER, a,
 				      &p->process, e);

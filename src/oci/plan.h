@@ -125,11 +125,14 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 /* The process part alone, for exec. `has_userns`: capabilities are those of the user namespace. */
 int plan_process_make(const struct oci_process *p, const struct host *host, bool has_userns,
 		      struct arena *a, struct plan_process **ret, struct err *e);
+/* Of `spec` the mounts alone, as steps, for a container that runs. */
+int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
+		     struct plan **ret, struct err *e);
 /* The value of an annotation, or NULL. */
 const char *plan_annotation(const struct oci_spec *spec, const char *key);
-/* The steps of mounts, devices, masks (plan_steps.c). */
-int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
-		    struct plan *p, struct err *e);
+/* The steps of mounts, devices, masks (plan_steps.c); `is_mounts_only`: of mounts. */
+int plan_steps_make(const struct oci_spec *spec, const struct host *host, bool is_mounts_only,
+		    struct arena *a, struct plan *p, struct err *e);
 /* Appends a text that tests compare: one line per value that is set and per step. */
 struct strbuf;
 void plan_dump(const struct plan *p, struct strbuf *out);

@@ -332,8 +332,8 @@ static int plan_hiding(const struct oci_linux *l, struct arena *a, struct plan *
 	return 0;
 }
 
-int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
-		    struct plan *p, struct err *e)
+int plan_steps_make(const struct oci_spec *spec, const struct host *host, bool is_mounts_only,
+		    struct arena *a, struct plan *p, struct err *e)
 {
 	const struct oci_linux *l = spec->linux_;
 	size_t most = spec->mounts.n + l->devices.n + l->sysctl.n + l->readonly_paths.n +
@@ -350,6 +350,8 @@ int plan_steps_make(const struct oci_spec *spec, const struct host *host, struct
 		return err_sys(e, -ENOMEM, "plan steps");
 	for (size_t i = 0; r == 0 && i < spec->mounts.n; i++)
 		r = plan_mount(&spec->mounts.v[i], a, p, e);
+	if (is_mounts_only)
+		return r;
 	if (r == 0)
 		r = plan_dev(l, host, a, p, e);
 	for (size_t i = 0; r == 0 && i < l->sysctl.n; i++)

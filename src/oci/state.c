@@ -1,6 +1,7 @@
 #include "oci/state.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,6 +186,29 @@ int state_pidfd(const struct state *s)
 		return -ESRCH;
 	}
 	return fd;
+}
+
+/* Whether the target's user namespace is another one: entering one's own is an error. */
+static bool differs_userns(pid_t pid)
+{
+	struct stat a, b;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	return stat("/proc/self/ns/user", &a) == 0 && stat(path, &b) == 0 && a.st_ino != b.st_ino;
+}
+
+uint32_t state_namespaces(const struct state *s)
+{
+	uint32_t flags = CLONE_NEWNS;
+
+	for (size_t i = 0; i < s->config->namespaces.n; i++) {
+		const struct ns_row *row = ns_find_runc(s->config->namespaces.v[i].type);
+
+		if (row && (row->flag != CLONE_NEWUSER || differs_userns((pid_t)s->pid)))
+			flags |= row->flag;
+	}
+	return flags;
 }
 
 int state_cgroup(const struct cg_host *h, const struct state *s, struct cgroup *ret, struct err *e)

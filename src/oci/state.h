@@ -74,6 +74,8 @@ const char *state_status_name(enum state_status s);
 enum state_status state_status(int dir, const struct state *s);
 /* A pidfd of the init, if it is still that process. -ESRCH. */
 int state_pidfd(const struct state *s);
+/* CLONE_NEW* flags of the namespaces that another process joins to be in the container. */
+uint32_t state_namespaces(const struct state *s);
 /* The container's groups, opened; a zeroed group when none are recorded. */
 int state_cgroup(const struct cg_host *h, const struct state *s, struct cgroup *ret, struct err *e);
 

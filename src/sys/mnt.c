@@ -361,6 +361,10 @@ int mnt_make(const struct mnt *m, struct err *e)
 
 	if (!mnt_has_detached())
 		return -ENOSYS;
+	if (m->made_fd > 0) {
+		fd = fcntl(m->made_fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(e, -errno, "take mount") : TAKE_FD(fd);
+	}
 	fd = m->kind == MNT_BIND ? make_bind(m, e) : make_fs(m, e);
 	if (fd < 0)
 		return fd;

@@ -31,6 +31,7 @@ struct mnt {
 	const char *type;   /* MNT_FS */
 	const char *source; /* MNT_BIND: path; MNT_FS: the name shown in mountinfo */
 	int source_fd;	    /* MNT_BIND: above 0 wins over source */
+	int made_fd;	    /* above 0: made before, by mnt_make; only attached now */
 	const char *data;   /* MNT_FS: "mode=755,size=64k" or NULL */
 	const char
 		*context; /* MNT_FS: SELinux context of all its files, without quotes; NULL: none */
