@@ -11,44 +11,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/creation.h"
 #include "oci/hooks.h"
-#include "oci/init.h"
 #include "oci/resources.h"
 #include "oci/seccomp_cache.h"
 #include "oci/seccomp_notify.h"
 #include "oci/sync.h"
 #include "sys/calls.h"
 #include "sys/console.h"
-
-/* Everything that a creation holds; create_done undoes what is not given away. */
-struct creation {
-	const struct create_options *o;
-	struct arena arena;
-	struct oci_spec *spec;
-	struct plan *plan;
-	struct host host;
-	char *bundle; /* absolute */
-	int root, dir;
-	bool has_dir;
-	struct cg_host cg_host;
-	struct cgroup cg;
-	bool has_cg;
-	struct cg_mounts cg_mounts;
-	struct init init;
-	char seccomp_key[72];
-	int sync;
-	struct pid_file pid_file;
-	pid_t pid;
-	int pidfd, master, pidfd_sock;
-	struct state state;
-};
 
 unsigned int run_listen_fds(void)
 {
@@ -384,98 +360,6 @@ static int serve_init(struct creation *c, bool is_started, struct err *e)
 	}
 }
 
-static int fill_labels(struct creation *c, struct state_config *cfg)
-{
-	const struct json_map *m = &c->spec->annotations;
-	const char **v = arena_calloc(&c->arena, m->n + 1, sizeof(*v));
-	size_t n = 0;
-
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->n; i++)
-		v[n++] = arena_printf(&c->arena, "%s=%s", m->v[i].key, m->v[i].value);
-	v[n++] = arena_printf(&c->arena, "bundle=%s", c->bundle);
-	for (size_t i = 0; i < n; i++)
-		if (!v[i])
-			return -ENOMEM;
-	cfg->labels = (struct json_strs){ v, n };
-	return 0;
-}
-
-static int fill_namespaces(struct creation *c, struct state_config *cfg, struct state *s)
-{
-	const struct plan *p = c->plan;
-	struct state_ns *v = arena_calloc(&c->arena, NS_COUNT, sizeof(*v));
-	struct json_pair *paths = arena_calloc(&c->arena, NS_COUNT, sizeof(*paths));
-
-	if (!v || !paths)
-		return -ENOMEM;
-	cfg->namespaces.v = v;
-	s->namespace_paths.v = paths;
-	for (size_t i = 0; i < NS_COUNT; i++) {
-		const struct ns_row *row = &ns_rows[i];
-		const char *path = p->new_ns & row->flag ? "" : NULL;
-
-		for (size_t k = 0; k < p->joins_n; k++)
-			if (p->joins[k].ns == row)
-				path = p->joins[k].path;
-		if (path)
-			v[cfg->namespaces.n++] = (struct state_ns){ row->runc, path };
-		paths[s->namespace_paths.n++] = (struct json_pair){
-			row->runc, arena_printf(&c->arena, "/proc/%d/ns/%s", c->pid, row->proc)
-		};
-	}
-	return 0;
-}
-
-static int fill_cgroups(struct creation *c, struct state_config *cfg, struct state *s)
-{
-	struct cg_path paths[CG_PATHS_MAX];
-	size_t n = c->has_cg ? cg_paths(&c->cg, paths) : 0;
-	struct json_pair *v = arena_calloc(&c->arena, n + 1, sizeof(*v));
-
-	cfg->cgroups = arena_alloc(&c->arena, sizeof(*cfg->cgroups));
-	if (!v || !cfg->cgroups)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		v[i] = (struct json_pair){ paths[i].controller, paths[i].path };
-	cfg->cgroups->path = c->spec->linux_->cgroups_path;
-	s->cgroup_paths = (struct json_map){ v, n };
-	return 0;
-}
-
-static int save_state(struct creation *c, struct err *e)
-{
-	struct state *s = &c->state;
-	struct state_config *cfg = arena_alloc(&c->arena, sizeof(*cfg));
-	struct state_extra *x = arena_alloc(&c->arena, sizeof(*x));
-	char *now = arena_alloc(&c->arena, CLOCK_TEXT_MAX);
-	int r = proc_start_time(c->pid, &s->start);
-
-	if (r < 0 || !cfg || !x || !now)
-		return err_sys(e, r < 0 ? r : -ENOMEM, "save state");
-	s->id = c->o->id;
-	s->pid = c->pid;
-	s->created = clock_rfc3339(clock_wall_ns(), now);
-	s->config = cfg;
-	s->corten = x;
-	s->intel_rdt_path = "";
-	s->rootless = c->host.uid != 0;
-	*x = (struct state_extra){ c->spec->oci_version, c->seccomp_key[0] ? c->seccomp_key : NULL,
-				   geteuid() };
-	cfg->rootfs = c->plan->rootfs[0] == '/'
-			      ? c->plan->rootfs
-			      : arena_printf(&c->arena, "%s/%s", c->bundle, c->plan->rootfs);
-	cfg->readonlyfs = c->plan->is_root_readonly;
-	cfg->no_new_privileges = c->plan->process->no_new_privileges;
-	r = fill_labels(c, cfg);
-	if (r == 0)
-		r = fill_namespaces(c, cfg, s);
-	if (r == 0)
-		r = fill_cgroups(c, cfg, s);
-	return r < 0 ? err_sys(e, r, "save state") : state_write(c->dir, s, e);
-}
-
 /* From the clone to a process that waits for its start (or, for run, has started). */
 static int bring_up(struct creation *c, struct err *e)
 {
@@ -487,7 +371,7 @@ static int bring_up(struct creation *c, struct err *e)
 		r = serve_init(c, false, e);
 	if (r < 0)
 		return err_wrap(e, r, "unable to start container process");
-	r = save_state(c, e);
+	r = creation_save_state(c, e);
 	if (r == 0 && c->pidfd_sock >= 0)
 		r = console_send(c->pidfd_sock, c->pidfd, "pidfd", e);
 	if (r == 0)

@@ -1,0 +1,35 @@
+#pragma once
+/*
+ * A container in the making, shared by the parts of run.c: what was opened and made until now. Not for anyone
+ * else. Holds always: what is here and not given away is undone by run.c when a step fails.
+ */
+#include "oci/init.h"
+#include "oci/run.h"
+
+struct err;
+
+/* Everything that a creation holds; create_done undoes what is not given away. */
+struct creation {
+	const struct create_options *o;
+	struct arena arena;
+	struct oci_spec *spec;
+	struct plan *plan;
+	struct host host;
+	char *bundle; /* absolute */
+	int root, dir;
+	bool has_dir;
+	struct cg_host cg_host;
+	struct cgroup cg;
+	bool has_cg;
+	struct cg_mounts cg_mounts;
+	struct init init;
+	char seccomp_key[72];
+	int sync;
+	struct pid_file pid_file;
+	pid_t pid;
+	int pidfd, master, pidfd_sock;
+	struct state state;
+};
+
+/* state.json of the container whose init is ready. */
+int creation_save_state(struct creation *c, struct err *e);
