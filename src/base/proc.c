@@ -275,8 +275,9 @@ int proc_run(const struct spawn_options *o, const char *input, size_t output_max
 	if (so.fds_len)
 		memcpy(fds, o->fds, so.fds_len * sizeof(fds[0]));
 	fds[so.fds_len++] = (struct spawn_fd){ in[0], 0 };
-	fds[so.fds_len++] = (struct spawn_fd){ from[1], 1 };
-	if (!o->keep_stdio)
+	if (!names_target(o, 1))
+		fds[so.fds_len++] = (struct spawn_fd){ from[1], 1 };
+	if (!o->keep_stdio && !names_target(o, 2))
 		fds[so.fds_len++] = (struct spawn_fd){ from[1], 2 };
 	so.fds = fds;
 	r = proc_spawn(&so, &c, e);

@@ -55,7 +55,7 @@ void proc_kill_wait(struct child *c);
 
 /*
  * Starts, feeds `input` (may be NULL), collects at most `output_max` bytes of its standard output and standard error
- * together (with keep_stdio the error is the caller's), and waits. -ETIMEDOUT kills it. The output is NUL-terminated
+ * together (without those that `fds` names; with keep_stdio the error is the caller's), and waits. -ETIMEDOUT kills it. The output is NUL-terminated
  * and the caller's.
  */
 int proc_run(const struct spawn_options *o, const char *input, size_t output_max, int timeout_ms,

@@ -122,6 +122,7 @@ static int read_fifo(int dir, int pidfd, struct err *e)
 static int poststart(struct cmd_container *c, struct err *e)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
+	CLEANUP(hooks_output_done) struct hooks_output o = HOOKS_OUTPUT_NONE;
 	struct oci_spec *spec;
 	int r = cmd_spec(c, &spec, NULL);
 
@@ -129,8 +130,10 @@ static int poststart(struct cmd_container *c, struct err *e)
 		return 0;
 	state_hook_json(spec, c->state->id, state_label(c->state, "bundle"), c->state->pid,
 			"running", &text);
-	r = hooks_run(spec->hooks->poststart.v, spec->hooks->poststart.n, "poststart", text.p,
-		      state_label(c->state, "bundle"), e);
+	r = hooks_output_open(spec, &o, e);
+	if (r == 0)
+		r = hooks_run(spec->hooks->poststart.v, spec->hooks->poststart.n, "poststart",
+			      text.p, state_label(c->state, "bundle"), &o, e);
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "oci/exec.h"
 
 struct args {
@@ -222,7 +223,7 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 		r = a->process ? from_file(&c, a, &p, e)
 			       : from_options(&c, a, argc - 1, argv + 1, &p, e);
 	if (r == 0)
-		landlock = state_label(c.state, PLAN_LANDLOCK);
+		landlock = state_label(c.state, ANNOTATION_LANDLOCK);
 	if (r == 0)
 		r = host_probe(landlock || plan_wants_modules(NULL, p), &host, e);
 	if (r == 0)
@@ -231,7 +232,7 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 		r = plan_landlock_make(landlock, host.landlock_abi, &c.arena, &plan->landlock, e);
 	if (r < 0)
 		return r;
-	plan->ids.keeps_groups = state_label(c.state, PLAN_KEEP_GROUPS);
+	plan->ids.keeps_groups = state_label(c.state, ANNOTATION_KEEP_GROUPS);
 	return exec_run(&c, &a->o, plan, e);
 }
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "spec/seccomp_names.h"
 #include "spec/seccomp_profile.h"
 #include "sys/landlock.h"
@@ -164,9 +165,7 @@ int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
 	json_put_str(&w, "org.corten.version", CORTEN_VERSION);
 	json_put_str(&w, "org.opencontainers.runc.checkpoint.enabled", "false");
 	json_end_object(&w);
-	json_begin_array(&w, "potentiallyUnsafeConfigAnnotations");
-	json_put_str(&w, NULL, PLAN_KEEP_GROUPS);
-	json_end_array(&w);
+	put_names(&w, "potentiallyUnsafeConfigAnnotations", annotation_name);
 	json_end_object(&w);
 	strbuf_addc(&out, '\n');
 	return put(&out, e);

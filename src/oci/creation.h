@@ -3,6 +3,7 @@
  * A container in the making, shared by the parts of run.c: what was opened and made until now. Not for anyone
  * else. Holds always: what is here and not given away is undone by run.c when a step fails.
  */
+#include "oci/hooks.h"
 #include "oci/init.h"
 #include "oci/run.h"
 
@@ -26,6 +27,7 @@ struct creation {
 	char seccomp_key[72];
 	int sync;
 	struct pid_file pid_file;
+	struct hooks_output hooks_output;
 	pid_t pid;
 	int pidfd, master, pidfd_sock;
 	struct state state;

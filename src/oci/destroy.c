@@ -20,8 +20,10 @@ static int poststop(const struct state *s, struct err *e)
 	AUTO_ARENA struct arena a = { 0 };
 	AUTO_STRBUF struct strbuf text = { 0 };
 	const char *bundle = s ? state_label(s, "bundle") : NULL;
+	CLEANUP(hooks_output_done) struct hooks_output o = HOOKS_OUTPUT_NONE;
 	char path[PATH_MAX];
 	struct oci_spec *spec;
+	int r;
 
 	if (!bundle ||
 	    (size_t)snprintf(path, sizeof(path), "%s/config.json", bundle) >= sizeof(path))
@@ -30,8 +32,10 @@ static int poststop(const struct state *s, struct err *e)
 	if (run_read_spec(path, &a, &spec, NULL) < 0 || !spec->hooks || !spec->hooks->poststop.n)
 		return 0;
 	state_hook_json(spec, s->id, bundle, 0, "stopped", &text);
-	return hooks_run(spec->hooks->poststop.v, spec->hooks->poststop.n, "poststop", text.p,
-			 bundle, e);
+	r = hooks_output_open(spec, &o, e);
+	return r < 0 ? r
+		     : hooks_run(spec->hooks->poststop.v, spec->hooks->poststop.n, "poststop",
+				 text.p, bundle, &o, e);
 }
 
 /* A folder without state.json belongs to a runtime that was killed: the intent says where its groups are. */

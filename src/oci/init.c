@@ -257,7 +257,7 @@ static int run_create_container(const struct init *in, struct strbuf *state, str
 	r = hook_state(in, state, e);
 	if (r == 0)
 		r = hooks_run(h->create_container.v, h->create_container.n, "createContainer",
-			      state->p, NULL, e);
+			      state->p, NULL, in->hooks_output, e);
 	return r;
 }
 
@@ -354,7 +354,11 @@ static int wait_start(const struct init *in, struct init_exec *x, struct err *e)
 
 static int close_host_fds(const struct init *in, const struct init_exec *x)
 {
-	const int keep[] = { in->sync, in->fifo, in->fifo >= 0 ? x->proc : -1 };
+	const struct oci_hooks *h = in->plan->spec->hooks;
+	bool has_hooks = h && h->start_container.n;
+	const int keep[] = { in->sync, in->fifo, in->fifo >= 0 ? x->proc : -1,
+			     has_hooks ? in->hooks_output->out : -1,
+			     has_hooks ? in->hooks_output->err : -1 };
 
 	return init_close_fds(in->kept_fds, keep, ARRAY_LEN(keep));
 }
@@ -411,7 +415,7 @@ static int run(struct init *in, struct err *e)
 		r = wait_start(in, &x, e);
 	if (r == 0 && h && h->start_container.n)
 		r = hooks_run(h->start_container.v, h->start_container.n, "startContainer", state.p,
-			      NULL, e);
+			      NULL, in->hooks_output, e);
 	return r < 0 ? r : init_exec_go(&x, e);
 }
 

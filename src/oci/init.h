@@ -13,6 +13,8 @@
 #include "oci/plan.h"
 #include "sys/cgroup.h"
 
+struct hooks_output;
+
 struct seccomp_ready {
 	bool is_set;
 	struct sock_fprog prog;
@@ -32,6 +34,7 @@ struct init {
 	struct cg_join
 		groups; /* joined first of all, so that everything is accounted to the container */
 	bool has_host_hooks;
+	const struct hooks_output *hooks_output;
 	bool no_pivot, no_keyring;
 	unsigned int kept_fds; /* 3 to 3+n-1 stay open: LISTEN_FDS and --preserve-fds */
 	unsigned int listen_fds;

@@ -249,8 +249,10 @@ static int do_cgroup_mount(struct init_fs *fs, const struct step *s, struct err 
 				   .attr = s->mount.attr,
 				   .propagation = s->mount.propagation,
 				   .is_propagation_rec = s->mount.is_propagation_rec };
-	if (all->v[0].kind == CG_MOUNT_TMPFS)
+	if (all->v[0].kind == CG_MOUNT_TMPFS) {
 		head.mount.context = s->mount.context;
+		head.mount.context_type = s->mount.context_type;
+	}
 	if (all->n > 1)
 		head.mount.attr.set &= ~K_ATTR_RDONLY;
 	top = init_put(fs->root, &head.mount, target, s->path, e);
@@ -393,6 +395,7 @@ static int mask_dir(struct init_fs *fs, const struct step *s, int target, struct
 		.source = "tmpfs",
 		.data = "nr_inodes=1,size=4k,mode=555",
 		.context = fs->in->plan->mount_label,
+		.context_type = fs->in->plan->mount_label_type,
 		.attr.set = K_ATTR_RDONLY | K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC,
 	};
 	bool is_first = fs->empty < 0;

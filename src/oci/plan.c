@@ -10,22 +10,15 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "sys/calls.h"
 #include "sys/landlock.h"
 #include "sys/lsm.h"
 
-const char *plan_annotation(const struct oci_spec *spec, const char *key)
-{
-	for (size_t i = 0; i < spec->annotations.n; i++)
-		if (streq(spec->annotations.v[i].key, key))
-			return spec->annotations.v[i].value;
-	return NULL;
-}
-
 bool plan_wants_modules(const struct oci_spec *spec, const struct oci_process *p)
 {
 	return (spec && spec->linux_ && (spec->linux_->intel_rdt || spec->linux_->mount_label)) ||
-	       (spec && plan_annotation(spec, PLAN_LANDLOCK)) ||
+	       (spec && annotation_get(spec, ANNOTATION_LANDLOCK)) ||
 	       (p && (p->apparmor_profile || p->selinux_label));
 }
 
@@ -240,6 +233,25 @@ static int plan_linux(const struct oci_linux *l, const struct host *host, struct
 	return 0;
 }
 
+/* Which of a filesystem's labels linux.mountLabel is; "context" as the spec says, unless an annotation says otherwise. */
+static int plan_context_type(const struct oci_spec *spec, struct plan *p, struct err *e)
+{
+	static const char *const types[] = { "context", "fscontext", "defcontext", "rootcontext" };
+	const char *type = annotation_get(spec, ANNOTATION_MOUNT_CONTEXT);
+
+	p->mount_label_type = types[0];
+	for (size_t i = 0; type && i < ARRAY_LEN(types); i++)
+		if (streq(types[i], type)) {
+			p->mount_label_type = types[i];
+			return 0;
+		}
+	return type ? err_set(e, -EINVAL,
+			      "annotation " ANNOTATION_MOUNT_CONTEXT
+			      "=%s: it must be context, fscontext, defcontext or rootcontext",
+			      type)
+		    : 0;
+}
+
 static int plan_check_version(const char *v, struct err *e)
 {
 	/* Everything of 1.x is compatible by semantic versioning; 0.x and 2 are not. */
@@ -253,9 +265,9 @@ static int plan_check_version(const char *v, struct err *e)
 static int plan_annotations(const struct oci_spec *spec, const struct host *host, struct arena *a,
 			    struct plan_process *p, struct err *e)
 {
-	const char *landlock = plan_annotation(spec, PLAN_LANDLOCK);
+	const char *landlock = annotation_get(spec, ANNOTATION_LANDLOCK);
 
-	p->ids.keeps_groups = plan_annotation(spec, PLAN_KEEP_GROUPS);
+	p->ids.keeps_groups = annotation_get(spec, ANNOTATION_KEEP_GROUPS);
 	return landlock ? plan_landlock_make(landlock, host->landlock_abi, a, &p->landlock, e) : 0;
 }
 
@@ -270,7 +282,9 @@ int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struc
 	p->spec = spec;
 	if (!spec->linux_)
 		return err_set(e, -EINVAL, "the config has no linux section");
-	r = plan_linux(spec->linux_, host, a, p, e);
+	r = plan_context_type(spec, p, e);
+	if (r == 0)
+		r = plan_linux(spec->linux_, host, a, p, e);
 	if (r == 0)
 		r = plan_steps_make(spec, host, true, a, p, e);
 	if (r == 0)
@@ -297,7 +311,11 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 		return err_set(e, -EINVAL, "the config has no linux section");
 	p->rootfs = spec->root->path;
 	p->is_root_readonly = spec->root->readonly;
-	r = plan_linux(spec->linux_, host, a, p, e);
+	r = annotation_check(spec, e);
+	if (r == 0)
+		r = plan_context_type(spec, p, e);
+	if (r == 0)
+		r = plan_linux(spec->linux_, host, a, p, e);
 	if (r < 0)
 		return r;
 	p->hostname = spec->hostname;

@@ -105,7 +105,8 @@ struct plan {
 	bool is_root_propagation_rec;
 	struct step *steps;
 	size_t steps_n;
-	const char *mount_label; /* SELinux context of new filesystems; NULL: none */
+	const char *mount_label;      /* SELinux context of new filesystems; NULL: none */
+	const char *mount_label_type; /* "context", "fscontext", ... */
 	bool has_dev; /* devices and links in /dev are made: no bind mount stands there */
 
 	const char *hostname, *domainname;
@@ -116,9 +117,6 @@ struct plan {
 	struct plan_process *process; /* NULL: `create` without a process is an error there */
 };
 
-/* crun's annotation: when it is there, whatever its value, the caller's supplementary groups stay. */
-#define PLAN_KEEP_GROUPS "run.oci.keep_original_groups"
-
 /* Makes the plan. -EINVAL for a wrong config, -EOPNOTSUPP (ERR_UNIMPLEMENTED) for what the host lacks. */
 int plan_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 	      struct plan **ret, struct err *e);
@@ -128,8 +126,6 @@ int plan_process_make(const struct oci_process *p, const struct host *host, bool
 /* Of `spec` the mounts alone, as steps, for a container that runs. */
 int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 		     struct plan **ret, struct err *e);
-/* The value of an annotation, or NULL. */
-const char *plan_annotation(const struct oci_spec *spec, const char *key);
 /* The steps of mounts, devices, masks (plan_steps.c); `is_mounts_only`: of mounts. */
 int plan_steps_make(const struct oci_spec *spec, const struct host *host, bool is_mounts_only,
 		    struct arena *a, struct plan *p, struct err *e);

@@ -15,7 +15,8 @@ static void dump_mount(const struct step *s, struct strbuf *out)
 	if (m->data)
 		strbuf_addf(out, " data=%s", m->data);
 	if (m->context)
-		strbuf_addf(out, " context=%s", m->context);
+		strbuf_addf(out, " %s=%s", m->context_type ? m->context_type : "context",
+			    m->context);
 	if (s->text)
 		strbuf_addf(out, " label=%s", s->text);
 	if (m->attr.set || m->attr.clr)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "spec/landlock.h"
 #include "sys/landlock.h"
 
@@ -148,12 +149,13 @@ int plan_landlock_make(const char *text, int abi, struct arena *a, const struct 
 		return err_sys(e, -ENOMEM, "plan Landlock");
 	if (!abi)
 		return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-				    PLAN_LANDLOCK " is asked for, but the kernel has no Landlock");
+				    ANNOTATION_LANDLOCK
+				    " is asked for, but the kernel has no Landlock");
 	r = oci_landlock_read(text, strlen(text), a, &o, e);
 	if (r == 0)
 		r = take_all(o, abi, a, l, e);
 	if (r < 0)
-		return err_wrap(e, r, "annotation " PLAN_LANDLOCK);
+		return err_wrap(e, r, "annotation " ANNOTATION_LANDLOCK);
 	*ret = l;
 	return 0;
 }

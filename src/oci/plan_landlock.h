@@ -9,8 +9,6 @@
 struct arena;
 struct err;
 
-#define PLAN_LANDLOCK "org.corten.landlock"
-
 struct plan_landlock_path {
 	const char *path; /* absolute, in the container; one that is missing allows nothing */
 	uint64_t access;

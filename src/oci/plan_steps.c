@@ -89,18 +89,19 @@ static int plan_idmap(const struct oci_mount *o, bool is_rec, struct arena *a, c
  * runc's choice: procfs, sysfs and the groups are labelled by the policy; the message queues' one superblock is
  * there before the mount, so that only its root takes the label.
  */
-static void plan_mount_label(const char *label, struct step *s)
+static void plan_mount_label(const struct plan *p, struct step *s)
 {
 	static const char *const by_policy[] = { "proc", "sysfs", "cgroup2" };
 
 	if (streq(s->mount.type, "mqueue")) {
-		s->text = label;
+		s->text = p->mount_label;
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(by_policy); i++)
 		if (streq(by_policy[i], s->mount.type))
 			return;
-	s->mount.context = label;
+	s->mount.context = p->mount_label;
+	s->mount.context_type = p->mount_label_type;
 }
 
 static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p, struct err *e)
@@ -152,7 +153,7 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 	if (streq(o->type, "cgroup") || streq(o->type, "cgroup2"))
 		s->kind = STEP_CGROUP_MOUNT;
 	if (p->mount_label)
-		plan_mount_label(p->mount_label, s);
+		plan_mount_label(p, s);
 	/* runc's default for a tmpfs below /dev: without it the folder would be 1777. */
 	if (streq(path, "/dev") && streq(o->type, "tmpfs"))
 		p->has_dev = true;

@@ -281,6 +281,26 @@ TEST(landlock_rules_that_cannot_be_kept_whole_are_refused)
 	CHECK(strstr(err.msg, "no Landlock"));
 }
 
+TEST(annotations_ask_for_what_there_is_or_are_refused)
+{
+	struct plan *p;
+
+	CHECK_EQ(make_with(PROCESS "\"annotations\":{\"run.oci.handler\":\"krun\"}", &p),
+		 -EOPNOTSUPP);
+	CHECK(strstr(err.msg, "run.oci.handler=krun"));
+	CHECK_EQ(make_with(PROCESS "\"annotations\":{\"run.oci.handler\":\"\"}", &p), 0);
+	CHECK_EQ(make_with(PROCESS "\"annotations\":{\"run.oci.mount_context_type\":\"x\"}", &p),
+		 -EINVAL);
+	CHECK_EQ(make_on(&labelled,
+			 HEAD PROCESS
+			 "\"annotations\":{\"run.oci.mount_context_type\":\"rootcontext\"},"
+			 "\"mounts\":[{\"destination\":\"/t\",\"type\":\"tmpfs\"}],"
+			 "\"linux\":{" NS ",\"mountLabel\":\"u:r:t:s0\"}}",
+			 &p),
+		 0);
+	CHECK_STR(p->steps[0].mount.context_type, "rootcontext");
+}
+
 TEST(a_mount_label_goes_to_the_mounts_that_take_one)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };

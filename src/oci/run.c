@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "oci/creation.h"
 #include "oci/hooks.h"
 #include "oci/resources.h"
@@ -49,6 +50,19 @@ int run_read_spec(const char *bundle_file, struct arena *a, struct oci_spec **re
 	return oci_spec_read(text, len, a, ret, e);
 }
 
+/* crun's annotation for what --pidfd-socket is; the option wins. */
+static int connect_receiver(struct creation *c, struct err *e)
+{
+	const char *path = annotation_get(c->spec, ANNOTATION_PIDFD_RECEIVER);
+
+	if (!path || c->pidfd_sock >= 0)
+		return 0;
+	c->pidfd_sock = console_connect(path, e);
+	return c->pidfd_sock < 0
+		       ? err_wrap(e, c->pidfd_sock, "annotation " ANNOTATION_PIDFD_RECEIVER)
+		       : 0;
+}
+
 static int read_plan(struct creation *c, struct err *e)
 {
 	const struct create_options *o = c->o;
@@ -74,7 +88,7 @@ static int read_plan(struct creation *c, struct err *e)
 		return r;
 	if (!c->plan->process)
 		return err_set(e, -EINVAL, "process property must not be empty");
-	return 0;
+	return connect_receiver(c, e);
 }
 
 static int check_terminal(const struct creation *c, struct err *e)
@@ -216,6 +230,18 @@ static int make_fifo(struct creation *c, struct err *e)
 	return c->init.fifo < 0 ? err_sys(e, -errno, "open exec fifo") : 0;
 }
 
+static int make_seccomp(struct creation *c, struct err *e)
+{
+	const char *bpf = annotation_get(c->spec, ANNOTATION_SECCOMP_BPF),
+		   *fails = annotation_get(c->spec, ANNOTATION_FAIL_UNKNOWN);
+
+	return bpf ? seccomp_cache_take(c->root, bpf, seccomp_notify_path(c->spec), &c->arena,
+					&c->init.seccomp, c->seccomp_key, e)
+		   : seccomp_cache_make(c->root, c->spec->linux_->seccomp,
+					fails && !streq(fails, "0"), &c->arena, &c->init.seccomp,
+					c->seccomp_key, e);
+}
+
 static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 {
 	const struct oci_hooks *h = c->spec->hooks;
@@ -225,8 +251,7 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 	if (r == 0)
 		r = make_dir(c, rt->root, e);
 	if (r == 0)
-		r = seccomp_cache_make(c->root, c->spec->linux_->seccomp, &c->arena, &in->seccomp,
-				       c->seccomp_key, e);
+		r = make_seccomp(c, e);
 	if (r == 0)
 		r = make_fifo(c, e);
 	if (r == 0)
@@ -235,8 +260,11 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 		r = make_idmaps(c, e);
 	if (r == 0)
 		r = open_joins(c, e);
+	if (r == 0)
+		r = hooks_output_open(c->spec, &c->hooks_output, e);
 	if (r < 0)
 		return r;
+	in->hooks_output = &c->hooks_output;
 	in->plan = c->plan;
 	in->process = c->plan->process;
 	in->id = c->o->id;
@@ -314,10 +342,11 @@ static int host_hooks(struct creation *c, struct err *e)
 	state_hook_json(c->spec, c->o->id, c->bundle, c->pid, "creating", &state);
 	r = strbuf_ok(&state);
 	if (r == 0)
-		r = hooks_run(h->prestart.v, h->prestart.n, "prestart", state.p, c->bundle, e);
+		r = hooks_run(h->prestart.v, h->prestart.n, "prestart", state.p, c->bundle,
+			      &c->hooks_output, e);
 	if (r == 0)
 		r = hooks_run(h->create_runtime.v, h->create_runtime.n, "createRuntime", state.p,
-			      c->bundle, e);
+			      c->bundle, &c->hooks_output, e);
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
 }
 
@@ -394,7 +423,8 @@ static int poststart(struct creation *c, struct err *e)
 	if (!h || !h->poststart.n)
 		return 0;
 	state_hook_json(c->spec, c->o->id, c->bundle, c->pid, "running", &state);
-	return hooks_run(h->poststart.v, h->poststart.n, "poststart", state.p, c->bundle, e);
+	return hooks_run(h->poststart.v, h->poststart.n, "poststart", state.p, c->bundle,
+			 &c->hooks_output, e);
 }
 
 static void kill_init(struct creation *c)
@@ -440,7 +470,8 @@ static void destroy_own(struct creation *c)
 		r = cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, &e);
 	if (r == 0 && h && h->poststop.n) {
 		state_hook_json(c->spec, c->o->id, c->bundle, 0, "stopped", &text);
-		r = hooks_run(h->poststop.v, h->poststop.n, "poststop", text.p, c->bundle, &e);
+		r = hooks_run(h->poststop.v, h->poststop.n, "poststop", text.p, c->bundle,
+			      &c->hooks_output, &e);
 	}
 	if (r < 0)
 		log_warn("%s", err_text(&e, r));
@@ -458,6 +489,7 @@ int run_create(const struct runtime *rt, const struct create_options *o, struct 
 		.master = -EBADF,
 		.pidfd_sock = -EBADF,
 		.pid_file.dir = -EBADF,
+		.hooks_output = HOOKS_OUTPUT_NONE,
 		.init = { .sync = -EBADF, .console = -EBADF, .fifo = -EBADF },
 	};
 	int r;

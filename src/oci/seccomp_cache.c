@@ -1,6 +1,7 @@
 #include "oci/seccomp_cache.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +14,9 @@
 #include "base/limits.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "codec/base64.h"
 #include "codec/digest.h"
+#include "oci/annotation.h"
 #include "spec/seccomp_blob.h"
 
 #define HELPER "corten-seccomp"
@@ -35,16 +38,23 @@ static int find_helper(char **ret, struct stat *st)
 	return 0;
 }
 
-static void make_key(const struct strbuf *profile, const struct stat *helper, char key[72])
+static void hex_key(const uint8_t sum[SHA256_LEN], char key[72])
+{
+	for (size_t i = 0; i < SHA256_LEN; i++)
+		snprintf(key + 2 * i, 3, "%02x", sum[i]);
+}
+
+static void make_key(const struct strbuf *profile, const struct stat *helper, bool fails_unknown,
+		     char key[72])
 {
 	struct utsname u;
 	struct sha256 h;
 	uint8_t sum[SHA256_LEN];
 	struct {
-		uint64_t dev, ino, size, mtime;
+		uint64_t dev, ino, size, mtime, options;
 	} id = { helper->st_dev, helper->st_ino, (uint64_t)helper->st_size,
-		 (uint64_t)helper->st_mtim.tv_sec * 1000000000u +
-			 (uint64_t)helper->st_mtim.tv_nsec };
+		 (uint64_t)helper->st_mtim.tv_sec * 1000000000u + (uint64_t)helper->st_mtim.tv_nsec,
+		 fails_unknown };
 
 	uname(&u);
 	sha256_init(&h);
@@ -55,8 +65,7 @@ static void make_key(const struct strbuf *profile, const struct stat *helper, ch
 	sha256_update(&h, &id, sizeof(id));
 	sha256_update(&h, profile->p, profile->len);
 	sha256_final(&h, sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		snprintf(key + 2 * i, 3, "%02x", sum[i]);
+	hex_key(sum, key);
 }
 
 static int take_blob(const char *p, size_t len, struct arena *a, struct seccomp_ready *ret)
@@ -143,10 +152,11 @@ static int store(int root, const char *key, const char *blob, size_t len)
 }
 
 /* proc_run's output is text and stderr alike, so the blob goes into a file of its own. */
-static int compile(const char *helper, const struct strbuf *profile, char **ret, size_t *ret_len,
-		   struct err *e)
+static int compile(const char *helper, const struct strbuf *profile, bool fails_unknown, char **ret,
+		   size_t *ret_len, struct err *e)
 {
-	char *argv[] = { (char *)HELPER, (char *)"compile", NULL };
+	char *argv[] = { (char *)HELPER, (char *)"compile",
+			 fails_unknown ? (char *)"--fail-unknown" : NULL, NULL };
 	AUTO_FD in = memfd_create("profile", MFD_CLOEXEC);
 	AUTO_FD out = memfd_create("filter", MFD_CLOEXEC);
 	struct spawn_fd fds[] = { { in, 0 }, { out, 1 }, { 2, 2 } };
@@ -180,8 +190,8 @@ static int compile(const char *helper, const struct strbuf *profile, char **ret,
 	return r < 0 ? err_sys(e, r, "read filter") : 0;
 }
 
-int seccomp_cache_make(int root, const struct oci_seccomp *profile, struct arena *a,
-		       struct seccomp_ready *ret, char key[72], struct err *e)
+int seccomp_cache_make(int root, const struct oci_seccomp *profile, bool fails_unknown,
+		       struct arena *a, struct seccomp_ready *ret, char key[72], struct err *e)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
 	AUTO_FREE char *helper = NULL, *blob = NULL;
@@ -200,11 +210,11 @@ int seccomp_cache_make(int root, const struct oci_seccomp *profile, struct arena
 	if (r < 0)
 		return err_set_code(e, r, ERR_UNAVAILABLE,
 				    "linux.seccomp is asked for, but %s is not installed", HELPER);
-	make_key(&text, &st, key);
+	make_key(&text, &st, fails_unknown, key);
 	r = load(root, key, a, ret);
 	if (r == 0)
 		return 0;
-	r = compile(helper, &text, &blob, &len, e);
+	r = compile(helper, &text, fails_unknown, &blob, &len, e);
 	if (r < 0)
 		return r;
 	r = take_blob(blob, len, a, ret);
@@ -213,6 +223,42 @@ int seccomp_cache_make(int root, const struct oci_seccomp *profile, struct arena
 	/* A cache that cannot be written costs time only. */
 	store(root, key, blob, len);
 	return 0;
+}
+
+int seccomp_cache_take(int root, const char *base64, bool has_listener, struct arena *a,
+		       struct seccomp_ready *ret, char key[72], struct err *e)
+{
+	size_t len = strlen(base64);
+	char *blob = arena_alloc(a, sizeof(struct seccomp_blob) + BASE64_RAW_MAX(len));
+	struct seccomp_blob head = { .magic = SECCOMP_BLOB_MAGIC,
+				     .flags = has_listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0,
+				     .has_listener = has_listener };
+	uint8_t sum[SHA256_LEN];
+	struct sha256 h;
+	ssize_t n;
+
+	if (!blob)
+		return err_sys(e, -ENOMEM, "read seccomp filter");
+	n = base64_decode(BASE64_STANDARD, base64, len, blob + sizeof(head));
+	if (n < 0 || n % SECCOMP_BLOB_INSN_SIZE)
+		return err_set(e, -EINVAL,
+			       "annotation " ANNOTATION_SECCOMP_BPF
+			       ": no base64 of whole instructions");
+	head.insns = (uint32_t)(n / SECCOMP_BLOB_INSN_SIZE);
+	memcpy(blob, &head, sizeof(head));
+	len = sizeof(head) + (size_t)n;
+	if (take_blob(blob, len, a, ret) < 0)
+		return err_set(e, -EINVAL,
+			       "annotation " ANNOTATION_SECCOMP_BPF
+			       ": not between 1 and %d instructions",
+			       SECCOMP_BLOB_INSNS_MAX);
+	sha256_init(&h);
+	sha256_update(&h, blob, len);
+	sha256_final(&h, sum);
+	hex_key(sum, key);
+	/* Here it is more than a cache: exec finds the filter by its key, and by nothing else. */
+	n = store(root, key, blob, len);
+	return n < 0 ? err_sys(e, (int)n, "save seccomp filter") : 0;
 }
 
 int seccomp_cache_get(int root, const char *key, struct arena *a, struct seccomp_ready *ret,

@@ -7,8 +7,13 @@
 struct err;
 
 /*
- * Connects to linux.seccomp.listenerPath and sends ContainerProcessState with the listener `fd`.
- * -EINVAL when the profile has no listenerPath.
+ * Where the agent listens: linux.seccomp.listenerPath, or crun's annotation run.oci.seccomp.receiver, or crun's
+ * RUN_OCI_SECCOMP_RECEIVER of the runtime's environment; NULL: nowhere.
+ */
+const char *seccomp_notify_path(const struct oci_spec *spec);
+/*
+ * Connects to that path and sends ContainerProcessState with the listener `fd`.
+ * -EINVAL when there is none.
  */
 int seccomp_notify_send(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
 			int fd, struct err *e);

@@ -24,11 +24,14 @@ static int cmd_compile(int argc, char **argv, struct err *e)
 	AUTO_FREE char *text = NULL;
 	AUTO_FREE void *blob = NULL;
 	struct oci_seccomp spec;
+	const struct seccomp_compile_options o = {
+		.fails_unknown = argc == 2 && streq(argv[1], "--fail-unknown"),
+	};
 	size_t len, blob_len;
 	int r;
 
-	if (argc > 1)
-		return err_set(e, -EINVAL, "compile takes no argument but '%s'", argv[1]);
+	if (argc > 1 && !o.fails_unknown)
+		return err_set(e, -EINVAL, "compile takes --fail-unknown, not '%s'", argv[1]);
 	r = fd_read_all(STDIN_FILENO, LIMIT_SPEC_BYTES, &text, &len);
 	if (r < 0)
 		return err_sys(e, r, "cannot read the profile");
@@ -36,7 +39,7 @@ static int cmd_compile(int argc, char **argv, struct err *e)
 	if (r == 0)
 		r = json_read(&oci_seccomp_table, text, len, NULL, &a, &spec, e);
 	if (r == 0)
-		r = seccomp_compile(&spec, NULL, &blob, &blob_len, e);
+		r = seccomp_compile(&spec, &o, &blob, &blob_len, e);
 	if (r == 0)
 		r = fd_write_full(STDOUT_FILENO, blob, blob_len);
 	return r < 0 ? err_wrap(e, r, "seccomp profile") : 0;
@@ -114,7 +117,7 @@ int main(int argc, char **argv)
 		return r < 0 ? 1 : 0;
 	}
 	fprintf(stderr,
-		"usage: corten-seccomp compile <linux.seccomp.json >blob | default [--cap CAP]... "
+		"usage: corten-seccomp compile [--fail-unknown] <linux.seccomp.json >blob | default [--cap CAP]... "
 		"| version\n");
 	return 1;
 }

@@ -247,10 +247,10 @@ static int name_add(struct compiler *c, const char *name, uint32_t action,
 	if (action == SCMP_ACT_NOTIFY && streq(name, "write"))
 		return err_set(c->e, -EINVAL,
 			       "SCMP_ACT_NOTIFY cannot be used for the write syscall");
-	if (action == c->default_action)
-		return 0;
 	number = seccomp_syscall_resolve_name(name);
-	if (number == __NR_SCMP_ERROR)
+	if (number == __NR_SCMP_ERROR && c->options->fails_unknown)
+		return err_set(c->e, -EINVAL, "unknown syscall '%s'", name);
+	if (number == __NR_SCMP_ERROR || action == c->default_action)
 		return 0;
 	if (!is_split)
 		return rule_add(c, name, number, action, args, (unsigned int)n);

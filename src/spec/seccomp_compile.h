@@ -20,6 +20,7 @@ struct seccomp_compile_options {
 		*native; /* compile for another machine: "SCMP_ARCH_AARCH64"; NULL: for this one */
 	unsigned int
 		optimize; /* 1: by priority, 2: a binary tree, 0: a tree when there are many rules */
+	bool fails_unknown; /* a name that libseccomp does not know is an error */
 	bool has_no_enosys; /* leave the ENOSYS instructions out; for tests */
 };
 

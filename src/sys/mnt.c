@@ -282,6 +282,11 @@ static int configure_sb(int fs, unsigned long flags, struct err *e)
 	return 0;
 }
 
+static const char *context_type(const struct mnt *m)
+{
+	return m->context_type ? m->context_type : "context";
+}
+
 static int make_fs(const struct mnt *m, struct err *e)
 {
 	AUTO_FD fs = k_fsopen(m->type);
@@ -299,7 +304,7 @@ static int make_fs(const struct mnt *m, struct err *e)
 	if (r < 0)
 		return r;
 	/* Apart from the data: a context may hold commas. */
-	r = m->context ? k_fsconfig(fs, K_FSCONFIG_STRING, "context", m->context) : 0;
+	r = m->context ? k_fsconfig(fs, K_FSCONFIG_STRING, context_type(m), m->context) : 0;
 	if (r < 0)
 		return fs_failed(fs, r, e, "set the SELinux context of", m->type);
 	r = k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL);
@@ -414,8 +419,8 @@ static int put_legacy(const struct mnt *m, int target, struct err *e)
 		return err_set_code(e, -ENOSYS, ERR_UNIMPLEMENTED,
 				    "recursive attributes and id-mapped mounts need Linux 5.12");
 	if (m->context) {
-		data = with_context = str_printf("%s%scontext=\"%s\"", data ? data : "",
-						 data ? "," : "", m->context);
+		data = with_context = str_printf("%s%s%s=\"%s\"", data ? data : "", data ? "," : "",
+						 context_type(m), m->context);
 		if (!data)
 			return err_sys(e, -ENOMEM, "mount '%s'", source ? source : m->type);
 	}

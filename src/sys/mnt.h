@@ -35,6 +35,7 @@ struct mnt {
 	const char *data;   /* MNT_FS: "mode=755,size=64k" or NULL */
 	const char
 		*context; /* MNT_FS: SELinux context of all its files, without quotes; NULL: none */
+	const char *context_type;  /* which of its contexts: "fscontext"; NULL: "context" */
 	struct mnt_attr attr;	   /* of the top mount */
 	struct mnt_attr rec;	   /* of all mounts below a recursive bind too */
 	unsigned long sb_flags;	   /* MS_SYNCHRONOUS, MS_RDONLY, ...: of the new superblock */
