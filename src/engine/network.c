@@ -373,7 +373,7 @@ int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd
 	AUTO_FD netns = -EBADF;
 	struct net n = net_of(en);
 	struct net_sandbox s;
-	const char *path;
+	const char *path = NULL;
 	int r;
 
 	if (l->doc->networks.n == 0)
