@@ -143,7 +143,7 @@ struct cni_list {
 };
 
 extern const struct json_table cni_conf_table, cni_error_table, cni_runtime_config_table,
-	cni_dns_table;
+	cni_dns_table, cni_route_table;
 
 /* Reads a list; the switches may be booleans or "true" and "false", as libcni takes them. -EBADMSG, -E2BIG. */
 int cni_list_read(const char *text, size_t len, struct arena *a, struct cni_list *ret,

@@ -56,13 +56,13 @@ static const struct json_field route_rows[] = {
 	HAS(cni_route, table, "table", JSON_I64, 0),
 	HAS(cni_route, scope, "scope", JSON_I64, 0),
 };
-static JSON_TABLE(route_table, "route", cni_route, route_rows);
+JSON_TABLE(cni_route_table, "route", cni_route, route_rows);
 
 #define RESULT_ROWS(interfaces_, ips_)                                                \
 	ROW(cni_result, version, "cniVersion", JSON_STR, 0),                          \
 		SUB(cni_result, interfaces, "interfaces", JSON_OBJS, 0, interfaces_), \
 		SUB(cni_result, ips, "ips", JSON_OBJS, 0, ips_),                      \
-		SUB(cni_result, routes, "routes", JSON_OBJS, 0, route_table),         \
+		SUB(cni_result, routes, "routes", JSON_OBJS, 0, cni_route_table),         \
 		SUB(cni_result, dns, "dns", JSON_OBJ, ALWAYS, cni_dns_table)
 
 /* Reading takes whatever any version from 0.3 on has. */
@@ -84,7 +84,7 @@ struct first_ip {
 static const struct json_field first_ip_rows[] = {
 	ROW(first_ip, address, "ip", JSON_STR, NEED),
 	ROW(first_ip, gateway, "gateway", JSON_STR, 0),
-	SUB(first_ip, routes, "routes", JSON_OBJS, 0, route_table),
+	SUB(first_ip, routes, "routes", JSON_OBJS, 0, cni_route_table),
 };
 static JSON_TABLE(first_ip_table, "ip", first_ip, first_ip_rows);
 

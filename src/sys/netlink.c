@@ -20,6 +20,8 @@ static int open_socket(int protocol, struct err *e)
 	/* Words in errors, and no copy of the request. Kernels without them (before 4.12, 4.3) do as well. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	/* Lists of one link's addresses instead of all (5.0). */
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
 		return err_sys(e, -errno, "bind netlink socket");
 	return TAKE_FD(fd);

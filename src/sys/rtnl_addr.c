@@ -95,7 +95,7 @@ int rtnl_addr_list(struct netlink *n, int index, int (*each)(void *data, const s
 		   void *data, struct err *e)
 {
 	struct addr_reading g = { index, each, data };
-	struct ifaddrmsg head = { .ifa_family = AF_UNSPEC };
+	struct ifaddrmsg head = { .ifa_family = AF_UNSPEC, .ifa_index = (uint32_t)index };
 	struct netlink_batch b;
 
 	netlink_begin(&b, n);

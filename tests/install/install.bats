@@ -54,7 +54,7 @@ setup() {
 	cd "$INSTALLED"
 	ls bin libexec/corten
 	for file in bin/corten bin/corten-runtime libexec/corten/containerd-shim-corten-v2 \
-		libexec/corten/corten-seccomp libexec/corten/corten-fetch \
+		libexec/corten/corten-seccomp libexec/corten/corten-fetch libexec/corten/corten-cni \
 		libexec/corten/corten-verify libexec/corten/corten-worker; do
 		[ -x "$file" ] || { echo "no $file"; false; }
 	done

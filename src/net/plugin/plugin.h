@@ -5,7 +5,11 @@
  * reference plugins (containernetworking/plugins 1.1 to 1.9), so that either set takes over from the other.
  *
  * Not here: reading the environment, files of configuration, the result cache, plugins of others (net/cni).
- * What always holds: DEL is idempotent, tolerates that namespace, link or rule is gone, and waits for no link to vanish.
+ * What always holds: DEL is idempotent and tolerates that namespace, link or rule is gone.
+ *
+ * DEL in a namespace that lives deletes the link there, as the reference plugins do, and the kernel makes that wait for 8 to
+ * 24 ms. A caller whose namespace is about to die gives none (netns_fd -EBADF, netns_path NULL): addresses and rules are
+ * given back at once and nothing is waited for; the kernel takes the link along with the namespace, and both ends of a veth.
  * Thread-safe: yes; a call may enter the container's network namespace with its own thread and always comes back.
  */
 #include "spec/cni.h"
@@ -33,6 +37,7 @@ struct cni_call {
 /* `ret`: what the call adds, or the previous result passed on; lives in the call's arena. Only add has one. */
 struct cni_plugin {
 	const char *type;
+	bool is_ipam; /* what "ipam" in a configuration may name; it needs no namespace */
 	int (*add)(const struct cni_call *call, struct cni_result **ret, struct err *e);
 	int (*del)(const struct cni_call *call, struct err *e);
 	int (*check)(const struct cni_call *call, struct err *e);  /* NULL: nothing to check */

@@ -1,0 +1,29 @@
+/*
+ * corten-cni: the built-in network plugins as ordinary CNI plugins. Which one is said by the name it is called by (a link
+ * "bridge" in a folder of CNI_PATH), or by the first argument.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "net/plugin/plugin.h"
+#include "net/plugin/program.h"
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = base_name(argc > 0 ? argv[0] : "");
+
+	if (cni_plugin_find(name))
+		return cni_program(name);
+	if (argc == 2)
+		return cni_program(argv[1]);
+	fprintf(stderr,
+		"usage: corten-cni TYPE, or a link named TYPE, with CNI's environment and the configuration on standard input\n");
+	return 2;
+}
