@@ -105,7 +105,7 @@ normal() {
 state() { # CONTAINER
 	within "$1" ip -o addr | sed -E 's/@if[0-9]+/@if/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//'
 	within "$1" ip route
-	within "$1" ip -6 route | grep -v ^fe80
+	within "$1" ip -6 route | sed '/^fe80/d'
 	within "$1" ip -o link | sed -E 's/@if[0-9]+/@if/; s/^[0-9]+: //; s/link\/ether.*//'
 	ip -o addr | sed -E 's/veth[0-9a-f]{8}@if[0-9]+/veth/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//; s/ nodad//'
 	ip -o -d link | sed -nE 's/.*(mtu [0-9]+).*(hairpin [a-z]+).*(isolated [a-z]+).*/\1 \2 \3/p'
@@ -119,7 +119,7 @@ store() {
 fresh_host() {
 	local link
 	rm -rf "$W/data"
-	for link in $(ip -o link | sed -nE 's/^[0-9]+: ([^:@]+).*/\1/p' | grep -Ev '^(lo|up[01])$'); do
+	for link in $(ip -o link | sed -nE 's/^[0-9]+: ([^:@]+).*/\1/p' | grep -Ev '^(lo|up[01])$' || true); do
 		ip link del "$link" 2>/dev/null || true
 	done
 	sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
