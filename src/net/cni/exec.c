@@ -268,17 +268,15 @@ static int start(struct talk *t, const char *program, const struct cni_call *cal
 /* The last lines, in one line, without what a terminal would obey. */
 static const char *tail_words(struct talk *t)
 {
-	char *p = t->tail, *newline;
+	char *p = t->tail, *newline = t->tail_len == TAIL_MAX ? memchr(p, '\n', TAIL_MAX) : NULL;
 
-	while (t->tail_len && (unsigned char)t->tail[t->tail_len - 1] <= ' ')
-		t->tail[--t->tail_len] = '\0';
-	newline = t->tail_len == TAIL_MAX ? strchr(p, '\n') : NULL;
-	if (newline)
-		p = newline + 1;
-	for (char *c = p; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' ';
-	return p;
+	while (t->tail_len && (unsigned char)p[t->tail_len - 1] <= ' ')
+		t->tail_len--;
+	for (size_t i = 0; i < t->tail_len; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = ' ';
+	p[t->tail_len] = '\0';
+	return newline && newline < p + t->tail_len ? newline + 1 : p;
 }
 
 static int fail(const char *type, const struct cni_call *call, struct talk *t, int r,
