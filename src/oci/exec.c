@@ -163,12 +163,15 @@ static int clone_child(struct exec *x, const struct cgroup *cg, struct err *e)
 
 static int hand_listener(struct exec *x, int fd, struct err *e)
 {
+	const struct oci_state s = { .id = x->c->state->id,
+				     .status = "running",
+				     .pid = x->c->state->pid,
+				     .bundle = state_label(x->c->state, "bundle") };
 	struct oci_spec *spec;
 	int r = cmd_spec(x->c, &spec, e);
 
 	if (r == 0)
-		r = seccomp_notify_send(spec, x->c->state->id, state_label(x->c->state, "bundle"),
-					x->pid, fd, e);
+		r = seccomp_notify_send(spec, &s, x->pid, fd, e);
 	close(fd);
 	return r < 0 ? r : sync_send(x->sync, SYNC_GO, SYNC_FD_NONE);
 }

@@ -350,6 +350,17 @@ static int host_hooks(struct creation *c, struct err *e)
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
 }
 
+static int hand_listener(struct creation *c, int fd, struct err *e)
+{
+	const struct oci_state s = {
+		.id = c->o->id, .status = "creating", .pid = c->pid, .bundle = c->bundle
+	};
+	int r = seccomp_notify_send(c->spec, &s, c->pid, fd, e);
+
+	close(fd);
+	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
 /* Serves the init until it is ready (or, after `is_started`, until its exec closed the socket). */
 static int serve_init(struct creation *c, bool is_started, struct err *e)
 {
@@ -375,10 +386,7 @@ static int serve_init(struct creation *c, bool is_started, struct err *e)
 			c->master = fd;
 			break;
 		case SYNC_LISTENER:
-			r = seccomp_notify_send(c->spec, c->o->id, c->bundle, c->pid, fd, e);
-			close(fd);
-			if (r == 0)
-				r = sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+			r = hand_listener(c, fd, e);
 			break;
 		default:
 			return kind < 0 ? err_sys(e, kind, "hear from container init")

@@ -9,18 +9,15 @@
 #include "base/str.h"
 #include "oci/annotation.h"
 
-static void write_state(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
+static void write_state(const struct oci_spec *spec, const struct oci_state *container, pid_t pid,
 			struct strbuf *out)
 {
 	const struct oci_seccomp *s = spec->linux_ ? spec->linux_->seccomp : NULL;
-	struct oci_state state = { .oci_version = spec->oci_version,
-				   .id = id,
-				   .status = "creating",
-				   .pid = pid,
-				   .bundle = bundle,
-				   .annotations = spec->annotations };
+	struct oci_state state = *container;
 	struct json_writer w = { .out = out };
 
+	state.oci_version = spec->oci_version;
+	state.annotations = spec->annotations;
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "ociVersion", spec->oci_version);
 	json_begin_array(&w, "fds");
@@ -44,7 +41,7 @@ const char *seccomp_notify_path(const struct oci_spec *spec)
 	return path && *path ? path : NULL;
 }
 
-int seccomp_notify_send(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
+int seccomp_notify_send(const struct oci_spec *spec, const struct oci_state *container, pid_t pid,
 			int fd, struct err *e)
 {
 	const char *path = seccomp_notify_path(spec);
@@ -57,7 +54,7 @@ int seccomp_notify_send(const struct oci_spec *spec, const char *id, const char 
 			       "seccomp actions of SCMP_ACT_NOTIFY need a listenerPath");
 	if (path[0] != '/')
 		return err_set(e, -EINVAL, "the seccomp agent's path '%s' is not absolute", path);
-	write_state(spec, id, bundle, pid, &text);
+	write_state(spec, container, pid, &text);
 	r = strbuf_ok(&text);
 	if (r < 0)
 		return err_sys(e, r, "write process state");

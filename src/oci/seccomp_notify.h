@@ -12,8 +12,9 @@ struct err;
  */
 const char *seccomp_notify_path(const struct oci_spec *spec);
 /*
- * Connects to that path and sends ContainerProcessState with the listener `fd`.
+ * Connects to that path and sends ContainerProcessState with the listener `fd`: `pid` is the process's, `container` has id, status,
+ * pid and bundle.
  * -EINVAL when there is none.
  */
-int seccomp_notify_send(const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid,
+int seccomp_notify_send(const struct oci_spec *spec, const struct oci_state *container, pid_t pid,
 			int fd, struct err *e);
