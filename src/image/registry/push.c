@@ -1,5 +1,5 @@
 /* push: an image of the store to the registry that its name says. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include "base/err.h"
 #include "base/str.h"

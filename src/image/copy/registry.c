@@ -1,5 +1,5 @@
 /* Registries as places that images come from and go to. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include "base/err.h"
 #include "base/str.h"

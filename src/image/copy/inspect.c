@@ -1,5 +1,5 @@
 /* What an image in a registry is, without its layers: its documents, read by the describe role. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include "base/err.h"
 #include "base/str.h"

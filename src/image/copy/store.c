@@ -1,5 +1,5 @@
 /* Images of the store: what is there was hashed when it came. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include "base/err.h"
 #include "base/str.h"

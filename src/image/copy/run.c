@@ -1,5 +1,5 @@
 /* Blobs in lanes, then manifests. A lane is one blob at a time: does the target have it, get it, hand it over. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include <fcntl.h>
 #include <poll.h>

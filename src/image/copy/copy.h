@@ -69,7 +69,7 @@ struct copy_result {
 int image_copy_run(struct copy_source *src, struct copy_sink *sink, const struct copy_options *o,
 		   struct arena *a, struct copy_result *ret, struct err *e);
 
-/* ---- copy_plan.c ---- */
+/* ---- plan.c ---- */
 /* Documents of a source, read by the describe role. */
 struct copy_reader {
 	struct copy_source *src;
@@ -98,11 +98,10 @@ int copy_plan_make(struct copy_plan *p, struct err *e);
 void copy_plan_done(struct copy_plan *p);
 
 /* ---- places ---- */
-struct store_place;
-/* source_store.c: an image of the store, by name. */
+/* store.c: an image of the store, by name. */
 int copy_source_store(struct store *s, const char *ns, const char *what, struct arena *a,
 		      struct copy_source **ret, struct err *e);
-/* places_remote.c: a reference in a registry. Borrow `ref`. */
+/* registry.c: a reference in a registry. Borrow `ref`. */
 int copy_source_remote(struct remote *g, const struct ref *ref, struct arena *a,
 		       struct copy_source **ret, struct err *e);
 int copy_sink_remote(struct remote *g, const struct ref *ref, struct arena *a,

@@ -3,7 +3,7 @@
  * written as they are. Layouts and archives are what load reads and save writes: their images lie in the store under a
  * name of the copy's own meanwhile. One that was killed leaves that name.
  */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include <fcntl.h>
 #include <stdio.h>

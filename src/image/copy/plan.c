@@ -1,5 +1,5 @@
 /* What has to go over: documents are walked from the top, each described by a worker. */
-#include "image/registry/copy.h"
+#include "image/copy/copy.h"
 
 #include "base/err.h"
 #include "base/str.h"
