@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "base/rand.h"
@@ -12,6 +13,7 @@
 
 /* Deep trees are removed with one open folder per level; a layer's paths are at most 4096 bytes long. */
 #define DIR_DEPTH_MAX 2100
+#define SEND_BUF ((size_t)256 << 10)
 
 ssize_t fd_read_full(int fd, void *buf, size_t len)
 {
@@ -91,6 +93,46 @@ static int set_flag(int fd, int get, int set, int flag, bool is_on)
 		return -errno;
 	if (want != old && fcntl(fd, set, want) < 0)
 		return -errno;
+	return 0;
+}
+
+/* A terminal or an odd file wants read and write. */
+static int send_by_hand(int to, int from, off_t at, int64_t size)
+{
+	AUTO_FREE char *buf = malloc(SEND_BUF);
+
+	if (!buf)
+		return -ENOMEM;
+	while (at < size) {
+		ssize_t n = pread(from, buf, (size_t)MIN(size - at, (int64_t)SEND_BUF), at);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		r = fd_write_full(to, buf, (size_t)n);
+		if (r < 0)
+			return r;
+		at += n;
+	}
+	return 0;
+}
+
+int fd_send_file(int to, int from, int64_t size)
+{
+	off_t at = 0;
+
+	while (at < size) {
+		ssize_t n = sendfile(to, from, &at, (size_t)MIN(size - at, (int64_t)1 << 30));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EAGAIN))
+			return send_by_hand(to, from, at, size);
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+	}
 	return 0;
 }
 

@@ -40,6 +40,11 @@ ssize_t fd_read_full(int fd, void *buf, size_t len);
 int fd_write_full(int fd, const void *buf, size_t len);
 /* Reads to the end into malloc'ed, NUL-terminated memory. -EFBIG beyond `max` bytes. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_len);
+/*
+ * The first `size` bytes of a file to any descriptor, in the kernel where it can. -ENODATA: it has less. The file's offset is
+ * neither used nor moved.
+ */
+int fd_send_file(int to, int from, int64_t size);
 /* Sets or clears O_NONBLOCK. */
 int fd_set_nonblock(int fd, bool is_on);
 int fd_set_cloexec(int fd, bool is_on);

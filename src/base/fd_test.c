@@ -1,6 +1,7 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/test.h"
@@ -95,6 +96,22 @@ TEST(a_full_pipe_without_waiting_is_waited_for)
 	CHECK_EQ(fd_set_nonblock(out, true), 0);
 	CHECK_EQ(fd_write_full(out, big, sizeof(big)), 0);
 	CHECK_EQ(fd_read_full(in, big, sizeof(big)), (ssize_t)sizeof(big));
+}
+
+TEST(a_file_is_sent_whole_or_is_too_short)
+{
+	AUTO_FD from = memfd_create("from", MFD_CLOEXEC);
+	AUTO_FD to = memfd_create("to", MFD_CLOEXEC);
+	char text[8] = { 0 };
+
+	CHECK_EQ(fd_write_full(from, "abcdef", 6), 0);
+	CHECK_EQ(fd_send_file(to, from, 7), -ENODATA);
+	CHECK_EQ(ftruncate(to, 0), 0);
+	CHECK_EQ(lseek(to, 0, SEEK_SET), 0);
+	CHECK_EQ(fd_send_file(to, from, 4), 0);
+	CHECK_EQ(lseek(from, 0, SEEK_CUR), 6);
+	CHECK_EQ(pread(to, text, sizeof(text), 0), 4);
+	CHECK_STR(text, "abcd");
 }
 
 TEST_MAIN()

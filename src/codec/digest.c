@@ -4,6 +4,9 @@
  */
 #include "codec/digest.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -11,6 +14,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 #endif
+
+#define READ_BYTES ((size_t)1 << 20)
 
 typedef void blocks_fn(uint32_t h[8], const uint8_t *p, size_t n);
 
@@ -229,6 +234,29 @@ const char *digest_of(const void *data, size_t len, char buf[DIGEST_TEXT_MAX])
 	sha256_init(&s);
 	sha256_update(&s, data, len);
 	return sha256_digest(&s, buf);
+}
+
+int digest_of_file(int fd, char buf[DIGEST_TEXT_MAX])
+{
+	AUTO_FREE uint8_t *p = malloc(READ_BYTES);
+	struct sha256 s;
+
+	if (!p)
+		return -ENOMEM;
+	sha256_init(&s);
+	for (;;) {
+		ssize_t n = read(fd, p, READ_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		sha256_update(&s, p, (size_t)n);
+	}
+	sha256_digest(&s, buf);
+	return 0;
 }
 
 static const struct {

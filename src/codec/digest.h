@@ -29,6 +29,8 @@ void sha256_final(struct sha256 *s, uint8_t ret[SHA256_LEN]);
 const char *sha256_digest(struct sha256 *s, char buf[DIGEST_TEXT_MAX]);
 /* The digest of one buffer. Returns `buf`. */
 const char *digest_of(const void *data, size_t len, char buf[DIGEST_TEXT_MAX]);
+/* The digest of what a file has from its offset on. */
+int digest_of_file(int fd, char buf[DIGEST_TEXT_MAX]);
 /* Whether `s` is a digest of a known algorithm with lower-case hex of the right length. */
 bool digest_is_valid(const char *s);
 /* The hex part of a valid digest. */

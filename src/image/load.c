@@ -254,13 +254,19 @@ static int ask_policy(struct load *l, struct err *e)
 	return r;
 }
 
+static int check_one(const struct load *l, struct err *e)
+{
+	return l->n == 1 ? 0
+			 : err_set(e, -EINVAL, "there are %zu images: say which by its tag or name",
+				   l->n);
+}
+
 static int name_the_one(struct load *l, struct err *e)
 {
-	if (!l->o->name)
-		return 0;
-	if (l->n != 1)
-		return err_set(e, -EINVAL, "there are %zu images: say which by its tag or name",
-			       l->n);
+	int r = l->o->name ? check_one(l, e) : 0;
+
+	if (r < 0 || !l->o->name)
+		return r;
 	l->offers[0].names.v = arena_calloc(l->a, 1, sizeof(char *));
 	if (!l->offers[0].names.v)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -303,6 +309,23 @@ int image_load(struct store *s, const char *ns, int fd, const struct image_load_
 	r = load(&l, fd, ret, e);
 	if (r < 0)
 		image_work_abandon(&l.w);
+	free(l.offers);
+	return r;
+}
+
+int image_load_stage(struct image_work *w, int fd, const struct image_load_options *o,
+		     struct arena *a, const char **ret_digest, struct err *e)
+{
+	struct load l = { .w = *w, .o = o, .a = a, .worker = { .control = -EBADF } };
+	int r;
+
+	l.w.progress = o->progress;
+	l.w.progress_data = o->progress_data;
+	r = read_archive(&l, fd, e);
+	if (r == 0)
+		r = check_one(&l, e);
+	if (r == 0)
+		*ret_digest = l.offers[0].record->manifest_digest;
 	free(l.offers);
 	return r;
 }

@@ -107,6 +107,14 @@ void image_work_abandon(struct image_work *w);
 #define WORK_KEY_MAX 64
 const char *image_work_key(const struct image_work *w, size_t i, char buf[WORK_KEY_MAX]);
 
+/* ---- load.c ---- */
+/*
+ * An archive's one image (of the options `platform`, `wanted` and the progress count) into content that the work's lease holds
+ * and nothing names; `*ret_digest` is its manifest's.
+ */
+int image_load_stage(struct image_work *w, int fd, const struct image_load_options *o,
+		     struct arena *a, const char **ret_digest, struct err *e);
+
 /* ---- notes.c ---- */
 
 /* What a worker told about its folder and only we can do. */

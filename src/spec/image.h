@@ -19,6 +19,9 @@
 #define MT_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 #define MT_DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar"
 
+/* The annotation that is a tag in a layout. */
+#define OCI_REF_NAME "org.opencontainers.image.ref.name"
+
 struct oci_platform {
 	const char *architecture, *os, *os_version, *variant;
 	struct json_strs os_features;

@@ -7,32 +7,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define READ_BYTES ((size_t)1 << 20)
 /* Filesystems count their own blocks of a file now and then: what a layer may seem to have lost. */
 #define SLACK_BYTES ((int64_t)64 << 10)
-
-static int hash_file(int fd, char buf[DIGEST_TEXT_MAX])
-{
-	AUTO_FREE uint8_t *p = malloc(READ_BYTES);
-	struct sha256 h;
-
-	if (!p)
-		return -ENOMEM;
-	sha256_init(&h);
-	for (;;) {
-		ssize_t n = read(fd, p, READ_BYTES);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		sha256_update(&h, p, (size_t)n);
-	}
-	sha256_digest(&h, buf);
-	return 0;
-}
 
 int store_content_verify(struct store *s, const char *digest, int64_t size, struct err *e)
 {
@@ -56,7 +32,7 @@ int store_content_verify(struct store *s, const char *digest, int64_t size, stru
 	/* Only sha256 is computed here; of others the size must do. */
 	if (!str_skip(digest, "sha256:"))
 		return 0;
-	r = hash_file(fd, found);
+	r = digest_of_file(fd, found);
 	if (r < 0)
 		return err_sys(e, r, "read '%s/%s'", s->root, path);
 	return streq(found, digest) ? 0

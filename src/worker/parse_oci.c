@@ -8,7 +8,6 @@
 #include "base/str.h"
 
 #define NOTE_CONTAINERD_NAME "io.containerd.image.name"
-#define NOTE_REF_NAME "org.opencontainers.image.ref.name"
 #define CANDIDATES_MAX 1024
 
 struct candidate {
@@ -209,7 +208,7 @@ static int name_candidate(struct walk *w, const struct oci_descriptor *top, stru
 	const char *name = note(&top->annotations, NOTE_CONTAINERD_NAME);
 
 	if (!name) {
-		name = note(&top->annotations, NOTE_REF_NAME);
+		name = note(&top->annotations, OCI_REF_NAME);
 		name = name && is_name(name) ? name : NULL;
 	}
 	if (!name)
@@ -240,7 +239,7 @@ static int name_by_docker(struct walk *w, const char *config_digest, struct json
 
 static bool is_wanted(const struct parse *p, const struct oci_descriptor *top)
 {
-	const char *tag = note(&top->annotations, NOTE_REF_NAME);
+	const char *tag = note(&top->annotations, OCI_REF_NAME);
 	const char *name = note(&top->annotations, NOTE_CONTAINERD_NAME);
 
 	return !p->wanted || (tag && streq(tag, p->wanted)) || (name && streq(name, p->wanted));

@@ -73,8 +73,6 @@ teardown() {
 	[ "$(grep -c ': Mounted from copied$' <<<"$output")" = 3 ] || code=3
 	run -1 "$CORTEN" image copy "docker://$HOST/digest" "docker://$REG/damaged:1"
 	[[ $output == *"the blob is damaged"* ]] || code=4
-	run -1 "$CORTEN" image copy "dir:$INSTANCE/x" "docker://$REG/x"
-	[[ $output == *"transport 'dir:' is not supported"* ]] || code=5
 	run -0 "$CORTEN" image tags "$REG/near"
 	docker_registry_stop
 	[ "$code" = 0 ]
@@ -90,55 +88,6 @@ teardown() {
 	[[ $output != *"Using default tag"* ]]
 	run -1 "$CORTEN" pull -a "$REG/many:one"
 	[[ $output == *"tag can't be used with --all-tags/-a"* ]]
-}
-
-@test "copy: from layouts and archives of others to a registry, by tag or name" {
-	need_docker_registry
-	docker_registry_start
-	local code=0 from before want
-	make_umoci_image "$INSTANCE/layout"
-	umoci tag --image "$INSTANCE/layout:x" 1.0
-	skopeo copy -q "oci:$INSTANCE/layout:x" "oci-archive:$INSTANCE/oci.tar:1.0"
-	skopeo copy -q "oci:$INSTANCE/layout:x" "docker-archive:$INSTANCE/docker.tar:busybox:new"
-	want=$(skopeo inspect --format '{{.Digest}}' "oci:$INSTANCE/layout:x")
-	before=$("$CORTEN" images -aq)
-	for from in "oci:$INSTANCE/layout:1.0" "oci-archive:$INSTANCE/oci.tar:1.0" "oci-archive:$INSTANCE/oci.tar"; do
-		run -0 "$CORTEN" image copy -q "$from" "docker://$REG/$code:1"
-		[ "$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$REG/$code:1")" = "$want" ] || code=1
-	done
-	run -0 "$CORTEN" image copy -q "docker-archive:$INSTANCE/docker.tar:busybox:new" "docker://$REG/d:1"
-	skopeo copy -q --src-tls-verify=false "docker://$REG/d:1" "dir:$INSTANCE/d" || code=2
-	run -1 "$CORTEN" image copy -q "oci:$INSTANCE/layout:none" "docker://$REG/d:2"
-	[[ $output == *"the archive has no image 'none'"* ]] || code=3
-	# Nothing of it stays here.
-	[ "$("$CORTEN" images -aq)" = "$before" ] || code=4
-	docker_registry_stop
-	[ "$code" = 0 ]
-}
-
-@test "copy: into the store, and to archives that skopeo reads" {
-	need_docker_registry
-	docker_registry_start
-	local code=0 want before
-	make_umoci_image "$INSTANCE/layout"
-	want=$(skopeo inspect --format '{{.Digest}}' "oci:$INSTANCE/layout:x")
-	skopeo copy -q --dest-tls-verify=false "oci:$INSTANCE/layout:x" "docker://$REG/a:1"
-	before=$("$CORTEN" images -aq)
-	run -0 "$CORTEN" image copy -q "docker://$REG/a:1" "oci-archive:$INSTANCE/o.tar:1.0"
-	[ "$(skopeo inspect --format '{{.Digest}}' "oci-archive:$INSTANCE/o.tar:1.0")" = "$want" ] || code=1
-	[ "$("$CORTEN" images -aq)" = "$before" ] || code=2
-	run -0 "$CORTEN" image copy -q "oci:$INSTANCE/layout:x" corten:mine:1
-	run -0 "$CORTEN" image copy -q "docker://$REG/a:1" corten:mine:2
-	[ "${lines[-1]}" = "$want" ] || code=3
-	run -1 "$CORTEN" image history "$REG/a:1"
-	run -0 "$CORTEN" image copy -q corten:mine:2 "docker-archive:$INSTANCE/d.tar:other:3"
-	[ "$(skopeo inspect --raw "docker-archive:$INSTANCE/d.tar:other:3" | grep -c digest)" -gt 0 ] || code=4
-	run -1 "$CORTEN" image copy -q corten:mine:2 "docker-archive:$INSTANCE/d.tar"
-	[[ $output == *"File exists"* ]] || code=5
-	run -1 "$CORTEN" image copy -q corten:mine:2 "oci:$INSTANCE/to"
-	[[ $output == *"copy to 'oci:' is not supported"* ]] || code=6
-	docker_registry_stop
-	[ "$code" = 0 ]
 }
 
 @test "image inspect: images of the store, as docker shows them" {

@@ -27,14 +27,16 @@ static int copy_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	struct copy_options o = { 0 };
 	struct err e = ERR_INIT;
 	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
-	struct layers_view v = { .out = stdout, .is_quiet = o.is_quiet };
+	struct layers_view v = { .is_quiet = o.is_quiet };
 	struct image_copied done;
 
 	if (first < 0)
 		return code;
 	if (!cli_engine(c))
 		return 1;
-	v.is_terminal = isatty(1);
+	/* An archive that goes to standard output is alone there. */
+	v.out = str_ends(argv[first + 1], ":/dev/stdout") ? stderr : stdout;
+	v.is_terminal = isatty(fileno(v.out));
 	r = image_copy(engine_store(c->engine), engine_ns(c->engine), argv[first], argv[first + 1],
 		       &(struct image_copy_options){
 			       .platform = o.platform,
@@ -48,14 +50,14 @@ static int copy_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	layers_clear(&v);
 	if (r < 0)
 		return cli_fail(&e, r, 1);
-	printf("%s\n", done.digest);
+	fprintf(v.out, "%s\n", done.digest);
 	return 0;
 }
 
 const struct cli_command cli_image_copy = {
 	"image copy",
 	"[OPTIONS] SOURCE DESTINATION",
-	"Copy an image between registries (docker://), the store (corten:), layouts (oci:) and archives (oci-archive:, docker-archive:)",
+	"Copy an image between registries (docker://), the store (corten:), folders (oci:, dir:) and archives (oci-archive:, docker-archive:)",
 	copy_rows,
 	0,
 	2,

@@ -34,7 +34,7 @@ static int inspect(struct copy_reader *x, struct remote *g, bool is_top_only,
 		   struct image_remote *ret, struct err *e)
 {
 	struct copy_manifest m = { 0 };
-	int r = x->src->top(x->src, x->a, &m, e);
+	int r = x->src->top(x->src, x, &m, e);
 
 	if (r < 0)
 		return r;

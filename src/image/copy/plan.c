@@ -11,6 +11,14 @@ static bool is_foreign(const char *type)
 			str_skip(type, "application/vnd.docker.image.rootfs.foreign."));
 }
 
+bool copy_is_artifact(const struct oci_manifest *m)
+{
+	const char *type = m->config ? m->config->media_type : NULL;
+
+	return m->artifact_type ||
+	       (type && !streq(type, MT_OCI_CONFIG) && !streq(type, MT_DOCKER_CONFIG));
+}
+
 static int add_blob(struct copy_plan *p, const struct oci_descriptor *d, struct err *e)
 {
 	if (p->reader.src->has && !is_foreign(d->media_type) &&
@@ -137,7 +145,7 @@ int copy_plan_make(struct copy_plan *p, struct err *e)
 	int r;
 
 	p->reader.describer.control = -EBADF;
-	r = p->reader.src->top(p->reader.src, p->reader.a, &top, e);
+	r = p->reader.src->top(p->reader.src, &p->reader, &top, e);
 	if (r == 0)
 		r = copy_describe(&p->reader, &top, e);
 	if (r < 0 || !top.d->is_index || p->o->is_all)

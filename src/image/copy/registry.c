@@ -38,14 +38,15 @@ static int get(struct copy_source *src, const char *what, const char *digest, co
 	return ret->digest ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
-static int top(struct copy_source *src, struct arena *a, struct copy_manifest *ret, struct err *e)
+static int top(struct copy_source *src, struct copy_reader *x, struct copy_manifest *ret,
+	       struct err *e)
 {
 	const struct ref *ref = ((struct remote_source *)src)->ref;
 	const char *digest = ref->digest[0] ? ref->digest : NULL;
 
 	if (digest && !str_skip(digest, "sha256:"))
 		return err_set(e, -EOPNOTSUPP, "digest '%.80s': only sha256 is supported", digest);
-	return get(src, digest ? digest : ref->tag, digest, NULL, a, ret, e);
+	return get(src, digest ? digest : ref->tag, digest, NULL, x->a, ret, e);
 }
 
 static int manifest(struct copy_source *src, const struct oci_descriptor *d, struct arena *a,

@@ -14,7 +14,7 @@
 enum lane_state {
 	LANE_IDLE,
 	LANE_OFFERED, /* the registry is asked whether it has the blob */
-	LANE_COMING,  /* from a registry, by a pipe, into a file without a name */
+	LANE_COMING,  /* from a registry or a folder, into a file without a name */
 	LANE_SENT,    /* to the registry */
 };
 struct lane {
@@ -23,7 +23,7 @@ struct lane {
 	int fd; /* the blob, or -EBADF */
 	/* LANE_COMING */
 	struct worker copier;
-	int pipe;	 /* its reading end, until the copier has it */
+	int feed;	 /* a pipe's reading end or a file, until the copier has it */
 	bool is_fetched; /* the fetcher is done */
 	bool is_asking;	 /* the copier wants to know whether there is more */
 	int64_t size;
@@ -47,20 +47,34 @@ static void end_lane(struct lane *l)
 {
 	worker_stop(&l->copier);
 	fd_closep(&l->fd);
-	fd_closep(&l->pipe);
+	fd_closep(&l->feed);
 	l->state = LANE_IDLE;
 	l->blob = NULL;
 }
 
 /* ---- getting a blob ---- */
 
-/* The copy role reads the pipe, writes the file and hashes: it has no network. */
+/* Where the blob ends up at best: there it needs no second copy. */
+static int open_tmp(struct copy *c, struct lane *l, struct err *e)
+{
+	const int dirs[] = { c->sink->remote ? -EBADF : c->sink->tmp_dirfd, c->o->tmp_dirfd };
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs) && l->fd < 0; i++)
+		if (dirs[i] >= 0)
+			l->fd = openat(dirs[i], ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+	return l->fd < 0 ? err_sys(e, -errno, "make a place for the blob") : 0;
+}
+
+/* The copy role reads what comes, writes the file and hashes: it has no network. */
 static int start_copier(struct copy *c, struct lane *l, struct err *e)
 {
-	const struct spawn_fd fds[] = { { l->fd, WORKER_BLOB_FD } };
-	int r = worker_start("copy", fds, 1, &l->copier, e);
+	int r = open_tmp(c, l, e);
 
-	(void)c;
+	l->is_fetched = l->is_asking = false;
+	l->state = LANE_COMING;
+	if (r == 0)
+		r = worker_start("copy", (const struct spawn_fd[]){ { l->fd, WORKER_BLOB_FD } }, 1,
+				 &l->copier, e);
 	return r < 0 ? r
 		     : worker_send(&l->copier, WORKER_START, WORKER_HAS_FEED, NULL, 0, -EBADF, e);
 }
@@ -68,20 +82,30 @@ static int start_copier(struct copy *c, struct lane *l, struct err *e)
 static int start_stream(struct copy *c, struct lane *l, struct err *e)
 {
 	AUTO_FD to = -EBADF;
-	int pair[2];
+	int pair[2], r;
 
-	l->fd = openat(c->o->tmp_dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (l->fd < 0 || pipe2(pair, O_CLOEXEC) < 0)
-		return err_sys(e, -errno, "make a place for blob %.19s", l->blob->digest);
-	l->pipe = pair[0];
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return err_sys(e, -errno, "make a pipe");
+	l->feed = pair[0];
 	to = pair[1];
-	l->is_fetched = l->is_asking = false;
-	l->state = LANE_COMING;
-	int r = start_copier(c, l, e);
+	r = start_copier(c, l, e);
 	if (r < 0)
 		return r;
 	return remote_stream(c->src->remote, (size_t)(l - c->lanes), l->blob->digest, l->blob->size,
 			     to, e);
+}
+
+/* A file of somebody's folder, who may change it. */
+static int start_file(struct copy *c, struct lane *l, struct err *e)
+{
+	int r;
+
+	l->feed = c->src->open(c->src, l->blob, e);
+	if (l->feed < 0)
+		return l->feed;
+	r = start_copier(c, l, e);
+	l->is_fetched = true;
+	return r;
 }
 
 static int hand_over(struct copy *c, struct lane *l, struct err *e);
@@ -91,11 +115,11 @@ static int answer_copier(struct lane *l, struct err *e)
 {
 	if (!l->is_asking)
 		return 0;
-	if (l->pipe >= 0) {
-		AUTO_FD pipe = TAKE_FD(l->pipe);
+	if (l->feed >= 0) {
+		AUTO_FD feed = TAKE_FD(l->feed);
 
 		l->is_asking = false;
-		return worker_send(&l->copier, WORKER_FD, 0, NULL, 0, pipe, e);
+		return worker_send(&l->copier, WORKER_FD, 0, NULL, 0, feed, e);
 	}
 	if (!l->is_fetched)
 		return 0;
@@ -129,6 +153,8 @@ static int get(struct copy *c, struct lane *l, struct err *e)
 {
 	if (c->src->remote)
 		return start_stream(c, l, e);
+	if (!c->src->is_hashed)
+		return start_file(c, l, e);
 	l->fd = c->src->open(c->src, l->blob, e);
 	return l->fd < 0 ? l->fd : hand_over(c, l, e);
 }
@@ -427,7 +453,7 @@ int image_copy_run(struct copy_source *src, struct copy_sink *sink, const struct
 	c.plan.reader.platform = options.platform;
 	for (size_t i = 0; i < FETCHERS_MAX; i++)
 		c.lanes[i] = (struct lane){ .fd = -EBADF,
-					    .pipe = -EBADF,
+					    .feed = -EBADF,
 					    .copier = { .control = -EBADF } };
 	r = run(&c, ret, e);
 	for (size_t i = 0; i < FETCHERS_MAX; i++)

@@ -37,11 +37,12 @@ static int read(struct copy_source *src, const char *digest, const char *type, s
 	return 0;
 }
 
-static int top(struct copy_source *src, struct arena *a, struct copy_manifest *ret, struct err *e)
+static int top(struct copy_source *src, struct copy_reader *x, struct copy_manifest *ret,
+	       struct err *e)
 {
 	const struct image_row *row = &((struct store_source *)src)->row;
 
-	return read(src, row->digest, row->media_type, a, ret, e);
+	return read(src, row->digest, row->media_type, x->a, ret, e);
 }
 
 static int manifest(struct copy_source *src, const struct oci_descriptor *d, struct arena *a,
@@ -60,23 +61,16 @@ static void no_done(struct copy_source *src)
 	(void)src;
 }
 
-int copy_source_store(struct store *s, const char *ns, const char *what, struct arena *a,
+static int new_source(struct store *s, const char *ns, const struct image_row *row, struct arena *a,
 		      struct copy_source **ret, struct err *e)
 {
 	struct store_source *st = arena_alloc(a, sizeof(*st));
-	struct image_record *rec;
-	const char *name;
-	int r = st ? image_find(s, ns, what, a, &rec, &name, e)
-		   : err_set(e, -ENOMEM, "out of memory");
 
-	if (r < 0)
-		return r;
-	st->row = (struct image_row){ .digest = rec->manifest_digest, .media_type = "" };
-	if (name)
-		r = store_image_get(s, ns, name, a, &st->row, e);
-	if (r < 0)
-		return r;
-	st->src = (struct copy_source){ .s = s,
+	if (!st)
+		return err_set(e, -ENOMEM, "out of memory");
+	st->row = *row;
+	st->src = (struct copy_source){ .is_hashed = true,
+					.s = s,
 					.ns = ns,
 					.top = top,
 					.manifest = manifest,
@@ -85,4 +79,28 @@ int copy_source_store(struct store *s, const char *ns, const char *what, struct 
 					.done = no_done };
 	*ret = &st->src;
 	return 0;
+}
+
+int copy_source_content(struct store *s, const char *ns, const char *digest, struct arena *a,
+			struct copy_source **ret, struct err *e)
+{
+	const struct image_row row = { .digest = digest, .media_type = "" };
+
+	return new_source(s, ns, &row, a, ret, e);
+}
+
+int copy_source_store(struct store *s, const char *ns, const char *what, struct arena *a,
+		      struct copy_source **ret, struct err *e)
+{
+	struct image_record *rec;
+	struct image_row row;
+	const char *name;
+	int r = image_find(s, ns, what, a, &rec, &name, e);
+
+	if (r < 0)
+		return r;
+	if (!name)
+		return copy_source_content(s, ns, rec->manifest_digest, a, ret, e);
+	r = store_image_get(s, ns, name, a, &row, e);
+	return r < 0 ? r : new_source(s, ns, &row, a, ret, e);
 }

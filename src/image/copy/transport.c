@@ -1,7 +1,6 @@
 /*
- * copy: places by skopeo's transports, "docker://host/name:tag" and the like. Registries and the store are read and
- * written as they are. Layouts and archives are what load reads and save writes: their images lie in the store under a
- * name of the copy's own meanwhile. One that was killed leaves that name.
+ * Places by skopeo's transports, "docker://host/name:tag" and the like, and copy between any two of them. An archive is read into
+ * content that a lease holds and nothing names: one that was killed leaves what the next command removes.
  */
 #include "image/copy/copy.h"
 
@@ -10,85 +9,242 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/rand.h"
 #include "base/str.h"
-#include "codec/ref.h"
 #include "image/forms/forms.h"
 
-enum transport {
-	TRANSPORT_REGISTRY,
-	TRANSPORT_STORE,
-	TRANSPORT_OCI_FOLDER,
-	TRANSPORT_OCI_ARCHIVE,
-	TRANSPORT_DOCKER_ARCHIVE,
-	TRANSPORT_OTHER,
-};
-
-static const struct {
+struct copy_transport {
 	const char *prefix;
-	enum transport what;
-} transports[] = {
-	{ "docker://", TRANSPORT_REGISTRY },
-	{ "corten:", TRANSPORT_STORE },
-	{ "oci:", TRANSPORT_OCI_FOLDER },
-	{ "oci-archive:", TRANSPORT_OCI_ARCHIVE },
-	{ "docker-archive:", TRANSPORT_DOCKER_ARCHIVE },
-	{ "dir:", TRANSPORT_OTHER },
+	int (*parse)(struct copy_place *p, struct arena *a, struct err *e);
+	int (*source)(const struct copy_room *room, struct copy_place *p, struct err *e);
+	int (*sink)(const struct copy_room *room, struct copy_place *p, struct err *e);
+	const char *instead; /* of one that is not ours: what does */
 };
 
-struct place {
-	enum transport what;
-	const char *prefix;
-	const char *text;	 /* behind the prefix */
-	const char *path, *name; /* of a file or folder: before and behind the first ':', or NULL */
-	struct ref ref;		 /* of a registry, and of the store as a target */
+/* ---- registries ---- */
+
+static int parse_ref(struct copy_place *p, struct arena *a, struct err *e)
+{
+	(void)a;
+	return ref_parse(p->text, &p->ref, e);
+}
+
+static int open_remote(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	p->remote = (struct remote){ .warned = room->warned, .data = room->data };
+	return remote_init(&p->remote, &p->ref, room->a, e);
+}
+
+static int registry_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	int r = open_remote(room, p, e);
+
+	return r < 0 ? r : copy_source_remote(&p->remote, &p->ref, room->a, &p->src, e);
+}
+
+static int registry_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	int r = open_remote(room, p, e);
+
+	return r < 0 ? r : copy_sink_remote(&p->remote, &p->ref, room->a, &p->sink, e);
+}
+
+/* ---- the store ---- */
+
+static int parse_name(struct copy_place *p, struct arena *a, struct err *e)
+{
+	(void)a;
+	return *p->text ? 0 : err_set(e, -EINVAL, "corten: needs the name of an image");
+}
+
+static int store_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_source_store(room->s, room->ns, p->text, room->a, &p->src, e);
+}
+
+/* ---- files and folders ---- */
+
+static int parse_path(struct copy_place *p, struct arena *a, struct err *e)
+{
+	const char *colon = strchr(p->text, ':');
+
+	p->name = colon && colon[1] ? colon + 1 : NULL;
+	p->path = arena_strndup(a, p->text, colon ? (size_t)(colon - p->text) : strlen(p->text));
+	if (!p->path)
+		return err_set(e, -ENOMEM, "out of memory");
+	return *p->path ? 0 : err_set(e, -EINVAL, "%s needs a path", p->transport->prefix);
+}
+
+/* docker's archives have names, layouts have tags. */
+static int parse_docker_path(struct copy_place *p, struct arena *a, struct err *e)
+{
+	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
+	int r = parse_path(p, a, e);
+
+	if (r < 0 || !p->name)
+		return r;
+	r = ref_parse(p->name, &p->ref, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s%s", p->transport->prefix, p->path);
+	p->name = arena_strdup(a, ref_full(&p->ref, full));
+	return p->name ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+/* skopeo's have no name: a colon is the path's. */
+static int parse_whole_path(struct copy_place *p, struct arena *a, struct err *e)
+{
+	(void)a;
+	p->path = p->text;
+	return *p->path ? 0 : err_set(e, -EINVAL, "%s needs a path", p->transport->prefix);
+}
+
+static int layout_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_source_layout(p->path, p->name, room->a, &p->src, e);
+}
+
+static int layout_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_sink_layout(p->path, p->name, room->a, &p->sink, e);
+}
+
+static int dir_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_source_dir(p->path, room->a, &p->src, e);
+}
+
+static int dir_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_sink_dir(p->path, room->a, &p->sink, e);
+}
+
+static int open_archive(const struct copy_place *p, struct err *e)
+{
+	int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? err_sys(e, -errno, "open %s", p->path) : fd;
+}
+
+static int archive_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	const struct image_load_options o = { .platform = room->platform,
+					      .wanted = p->name,
+					      .progress = room->progress,
+					      .progress_data = room->data };
+	AUTO_FD fd = open_archive(p, e);
+	const char *digest;
+	int r = fd < 0 ? fd : store_namespace_ensure(room->s, room->ns, e);
+
+	p->work = (struct image_work){ .s = room->s, .ns = room->ns };
+	if (r == 0)
+		r = image_work_begin(&p->work, e);
+	if (r < 0)
+		return r;
+	p->is_staged = true;
+	r = image_load_stage(&p->work, fd, &o, room->a, &digest, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s%s", p->transport->prefix, p->path);
+	return copy_source_content(room->s, room->ns, digest, room->a, &p->src, e);
+}
+
+static int oci_archive_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_sink_archive(p->path, p->name, NULL, false, room->a, &p->sink, e);
+}
+
+static int docker_archive_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return copy_sink_archive(p->path, NULL, p->name, true, room->a, &p->sink, e);
+}
+
+/* ---- by name ---- */
+
+enum { REGISTRY, STORE, LAYOUT, OCI_ARCHIVE, DOCKER_ARCHIVE };
+static const struct copy_transport transports[] = {
+	[REGISTRY] = { "docker://", parse_ref, registry_source, registry_sink, NULL },
+	[STORE] = { "corten:", parse_name, store_source, NULL, NULL },
+	[LAYOUT] = { "oci:", parse_path, layout_source, layout_sink, NULL },
+	[OCI_ARCHIVE] = { "oci-archive:", parse_path, archive_source, oci_archive_sink, NULL },
+	[DOCKER_ARCHIVE] = { "docker-archive:", parse_docker_path, archive_source,
+			     docker_archive_sink, NULL },
+	{ "dir:", parse_whole_path, dir_source, dir_sink, NULL },
+	{ "docker-daemon:", NULL, NULL, NULL,
+	  "'docker save' writes what docker-archive:FILE reads" },
+	{ "containers-storage:", NULL, NULL, NULL,
+	  "'podman save' writes what oci-archive:FILE reads" },
+	{ "tarball:", NULL, NULL, NULL, "'corten import' makes an image of a tar file" },
+	{ "ostree:", NULL, NULL, NULL, "skopeo copies it to oci:FOLDER" },
+	{ "sif:", NULL, NULL, NULL, "skopeo copies it to oci:FOLDER" },
 };
 
-static int parse(const char *text, struct arena *a, struct place *ret, struct err *e)
+int copy_place_parse(const char *text, struct arena *a, struct copy_place *ret, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
-		const char *name = str_skip(text, transports[i].prefix), *colon;
+		const struct copy_transport *t = &transports[i];
+		const char *rest = str_skip(text, t->prefix);
 
-		if (!name)
+		if (!rest)
 			continue;
-		*ret = (struct place){ transports[i].what, transports[i].prefix, .text = name };
-		if (ret->what == TRANSPORT_OTHER)
-			return err_set(e, -EOPNOTSUPP, "transport '%s' is not supported by copy",
-				       ret->prefix);
-		if (ret->what == TRANSPORT_REGISTRY)
-			return ref_parse(name, &ret->ref, e);
-		colon = strchr(name, ':');
-		ret->name = colon && colon[1] ? colon + 1 : NULL;
-		ret->path = arena_strndup(a, name, colon ? (size_t)(colon - name) : strlen(name));
-		return ret->path ? 0 : err_set(e, -ENOMEM, "out of memory");
+		*ret = (struct copy_place){ .transport = t, .text = rest };
+		return t->parse ? t->parse(ret, a, e)
+				: err_set(e, -EOPNOTSUPP, "transport '%s' is not supported: %s",
+					  t->prefix, t->instead);
 	}
 	return err_set(
 		e, -EINVAL,
-		"'%.200s' has no transport: docker://NAME is a registry, corten:NAME is here, oci:FOLDER, oci-archive:FILE and docker-archive:FILE are layouts and archives",
+		"'%.200s' has no transport: docker://NAME is a registry, corten:NAME is here, oci:FOLDER, dir:FOLDER, oci-archive:FILE and docker-archive:FILE are folders and archives",
 		text);
 }
 
+int copy_place_open_source(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return p->transport->source(room, p, e);
+}
+
+int copy_place_open_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
+{
+	return p->transport->sink(room, p, e);
+}
+
+void copy_place_close(struct copy_place *p)
+{
+	if (p->src)
+		p->src->done(p->src);
+	if (p->sink)
+		p->sink->done(p->sink);
+	if (p->remote.setup.host)
+		remote_done(&p->remote);
+	if (p->is_staged)
+		image_work_abandon(&p->work);
+	p->src = NULL;
+	p->sink = NULL;
+	p->remote.setup.host = NULL;
+	p->is_staged = false;
+}
+
+/* ---- copy ---- */
+
 struct copying {
-	struct store *s;
-	const char *ns;
+	struct copy_room room;
 	const struct image_copy_options *o;
-	struct arena *a;
-	struct place from, to;
+	struct copy_place from, to;
 };
 
-/* ---- into the store ---- */
+static bool is_transport(const struct copy_place *p, size_t what)
+{
+	return p->transport == &transports[what];
+}
 
 /* A registry's, or an archive's one image, under the name. */
-static int bring(struct copying *c, const char *name, bool is_unpacked, struct err *e)
+static int bring(struct copying *c, const char *name, struct err *e)
 {
 	const struct image_copy_options *o = c->o;
+	const struct copy_room *m = &c->room;
 	const struct image_pull_options pull = { .platform = o->platform,
 						 .name = name,
 						 .progress = o->progress,
 						 .told = o->told,
 						 .data = o->data };
 	const struct image_load_options load = { .platform = o->platform,
-						 .no_unpack = !is_unpacked,
 						 .wanted = c->from.name,
 						 .name = name,
 						 .progress = o->progress,
@@ -98,169 +254,70 @@ static int bring(struct copying *c, const char *name, bool is_unpacked, struct e
 	AUTO_FD fd = -EBADF;
 	int r;
 
-	if (c->from.what == TRANSPORT_STORE)
-		return image_tag(c->s, c->ns, c->from.text, name, e);
-	if (c->from.what == TRANSPORT_REGISTRY)
-		return image_pull(c->s, c->ns, c->from.text, &pull, c->a, &pulled, e);
-	fd = open(c->from.path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (is_transport(&c->from, STORE))
+		return image_tag(m->s, m->ns, c->from.text, name, e);
+	if (is_transport(&c->from, REGISTRY))
+		return image_pull(m->s, m->ns, c->from.text, &pull, m->a, &pulled, e);
+	fd = open_archive(&c->from, e);
 	if (fd < 0)
-		return err_sys(e, -errno, "open %s", c->from.path);
-	r = image_load(c->s, c->ns, fd, &load, c->a, &loaded, e);
-	return r < 0 ? err_wrap(e, r, "%s%s", c->from.prefix, c->from.path) : 0;
-}
-
-/* What the name stands for now. */
-static int tell_row(struct copying *c, const char *name, struct image_copied *ret, struct err *e)
-{
-	struct image_row row;
-	int r = store_image_get(c->s, c->ns, name, c->a, &row, e);
-
-	if (r == 0)
-		*ret = (struct image_copied){ row.digest, row.size };
-	return r;
+		return fd;
+	r = image_load(m->s, m->ns, fd, &load, m->a, &loaded, e);
+	return r < 0 ? err_wrap(e, r, "%s%s", c->from.transport->prefix, c->from.path) : 0;
 }
 
 static int copy_to_store(struct copying *c, struct image_copied *ret, struct err *e)
 {
 	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
+	struct copy_room *m = &c->room;
+	struct image_row row;
 	int r = ref_parse(c->to.text, &c->to.ref, e);
 
 	if (r == 0 && c->to.ref.digest[0])
 		r = err_set(e, -EINVAL, "corten:%.200s: a copy needs a tag, not a digest",
 			    c->to.text);
-	if (r < 0)
-		return r;
-	ref_full(&c->to.ref, full);
-	r = bring(c, full, true, e);
-	return r < 0 ? r : tell_row(c, full, ret, e);
+	if (r == 0)
+		r = bring(c, ref_full(&c->to.ref, full), e);
+	if (r == 0)
+		r = store_image_get(m->s, m->ns, full, m->a, &row, e);
+	if (r == 0)
+		*ret = (struct image_copied){ row.digest, row.size };
+	return r;
 }
 
-/* ---- to a registry ---- */
-
-static int copy_to_registry(struct copying *c, const char *staged, struct image_copied *ret,
-			    struct err *e)
+static int copy_between(struct copying *c, struct image_copied *ret, struct err *e)
 {
 	const struct copy_options options = { .platform = c->o->platform,
 					      .is_all = c->o->is_all,
-					      .tmp_dirfd = store_root_fd(c->s),
+					      .tmp_dirfd = store_root_fd(c->room.s),
 					      .told = c->o->told,
 					      .progress = c->o->progress,
 					      .data = c->o->data };
-	const struct remote fresh = { .warned = c->o->warned, .data = c->o->data };
-	struct remote *ends = arena_calloc(c->a, 2, sizeof(*ends));
-	bool has_source = !staged && c->from.what == TRANSPORT_REGISTRY;
 	struct copy_result done;
-	struct copy_source *src;
-	struct copy_sink *sink;
-	int r;
+	int r = copy_place_open_source(&c->room, &c->from, e);
 
-	if (!ends)
-		return err_set(e, -ENOMEM, "out of memory");
-	ends[0] = ends[1] = fresh;
-	r = remote_init(&ends[0], &c->to.ref, c->a, e);
 	if (r == 0)
-		r = copy_sink_remote(&ends[0], &c->to.ref, c->a, &sink, e);
-	if (r == 0 && has_source)
-		r = remote_init(&ends[1], &c->from.ref, c->a, e);
+		r = copy_place_open_sink(&c->room, &c->to, e);
 	if (r == 0)
-		r = has_source ? copy_source_remote(&ends[1], &c->from.ref, c->a, &src, e)
-			       : copy_source_store(c->s, c->ns, staged ? staged : c->from.text,
-						   c->a, &src, e);
-	if (r == 0)
-		r = image_copy_run(src, sink, &options, c->a, &done, e);
-	for (size_t i = 0; i < 2; i++)
-		if (ends[i].setup.host)
-			remote_done(&ends[i]);
+		r = image_copy_run(c->from.src, c->to.sink, &options, c->room.a, &done, e);
+	copy_place_close(&c->to);
+	copy_place_close(&c->from);
 	if (r == 0)
 		*ret = (struct image_copied){ done.digest, done.size };
 	return r;
 }
 
-/* ---- to an archive ---- */
-
-static int save_to(struct copying *c, const char *image, int fd, struct err *e)
-{
-	struct image_save_name as = { .tag = c->to.name };
-	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
-
-	if (c->to.what == TRANSPORT_DOCKER_ARCHIVE && c->to.name) {
-		int r = ref_parse(c->to.name, &c->to.ref, e);
-
-		if (r < 0)
-			return r;
-		as = (struct image_save_name){ .name = ref_full(&c->to.ref, full) };
-	}
-	return image_save_as(c->s, c->ns, image, &as, fd, e);
-}
-
-static int copy_to_archive(struct copying *c, const char *staged, struct image_copied *ret,
-			   struct err *e)
-{
-	const char *image = staged ? staged : c->from.text, *name;
-	AUTO_FD fd = -EBADF;
-	struct image_record *rec;
-	int r = image_find(c->s, c->ns, image, c->a, &rec, &name, e);
-
-	if (r < 0)
-		return r;
-	fd = open(c->to.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(e, -errno, "create %s", c->to.path);
-	r = save_to(c, image, fd, e);
-	if (r < 0)
-		unlink(c->to.path);
-	else
-		*ret = (struct image_copied){ rec->manifest_digest, rec->size };
-	return r;
-}
-
-/* ---- all ---- */
-
-static bool is_archive(const struct place *p)
-{
-	return p->what == TRANSPORT_OCI_ARCHIVE || p->what == TRANSPORT_DOCKER_ARCHIVE;
-}
-
 static int check(const struct copying *c, struct err *e)
 {
-	bool is_remote = c->from.what == TRANSPORT_REGISTRY && c->to.what == TRANSPORT_REGISTRY;
+	const char *from = c->from.transport->prefix, *to = c->to.transport->prefix;
 
-	if (c->to.what == TRANSPORT_OCI_FOLDER)
-		return err_set(
-			e, -EOPNOTSUPP,
-			"copy to 'oci:' is not supported: copy to oci-archive:FILE and unpack that");
-	if (c->o->is_all && !is_remote &&
-	    (c->from.what != TRANSPORT_STORE || c->to.what != TRANSPORT_REGISTRY))
+	if (!c->o->is_all)
+		return 0;
+	if (is_transport(&c->from, OCI_ARCHIVE) || is_transport(&c->from, DOCKER_ARCHIVE) ||
+	    is_transport(&c->to, DOCKER_ARCHIVE) || is_transport(&c->to, STORE))
 		return err_set(e, -EOPNOTSUPP,
 			       "copy from '%s' to '%s' takes one platform: --all is not supported",
-			       c->from.prefix, c->to.prefix);
+			       from, to);
 	return 0;
-}
-
-static int copy_to(struct copying *c, const char *staged, struct image_copied *ret, struct err *e)
-{
-	return is_archive(&c->to) ? copy_to_archive(c, staged, ret, e)
-				  : copy_to_registry(c, staged, ret, e);
-}
-
-/* Archives go by the store, under a name that nobody else has. */
-static int copy_staged(struct copying *c, struct image_copied *ret, struct err *e)
-{
-	struct image_removed removed;
-	struct err why = ERR_INIT;
-	char hex[17], name[64];
-	int r, q;
-
-	rand_hex(hex, 16);
-	snprintf(name, sizeof(name), "localhost/corten-copy/%s:latest", hex);
-	r = bring(c, name, false, e);
-	if (r < 0)
-		return r;
-	r = copy_to(c, name, ret, e);
-	q = image_remove(c->s, c->ns, name, false, c->a, &removed, &why);
-	if (r == 0 && q < 0 && e)
-		*e = why;
-	return r < 0 ? r : q;
 }
 
 int image_copy(struct store *s, const char *ns, const char *from, const char *to,
@@ -272,18 +329,20 @@ int image_copy(struct store *s, const char *ns, const char *from, const char *to
 
 	if (!c)
 		return err_set(e, -ENOMEM, "out of memory");
-	*c = (struct copying){ .s = s, .ns = ns, .o = o, .a = a };
-	r = parse(to, a, &c->to, e);
+	*c = (struct copying){ .room = { .s = s,
+					 .ns = ns,
+					 .a = a,
+					 .platform = o->platform,
+					 .warned = o->warned,
+					 .progress = o->progress,
+					 .data = o->data },
+			       .o = o };
+	r = copy_place_parse(to, a, &c->to, e);
 	if (r == 0)
-		r = parse(from, a, &c->from, e);
+		r = copy_place_parse(from, a, &c->from, e);
 	if (r == 0)
 		r = check(c, e);
 	if (r < 0)
 		return r;
-	if (c->to.what == TRANSPORT_STORE)
-		return copy_to_store(c, ret, e);
-	if (c->from.what == TRANSPORT_STORE ||
-	    (c->from.what == TRANSPORT_REGISTRY && c->to.what == TRANSPORT_REGISTRY))
-		return copy_to(c, NULL, ret, e);
-	return copy_staged(c, ret, e);
+	return is_transport(&c->to, STORE) ? copy_to_store(c, ret, e) : copy_between(c, ret, e);
 }

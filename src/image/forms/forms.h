@@ -57,12 +57,6 @@ int image_history(struct store *s, const char *ns, const char *what, struct aren
  * written as they are stored. An image is given by name (which it keeps) or by id (without one).
  */
 int image_save(struct store *s, const char *ns, char *const *images, int fd, struct err *e);
-/* One image by another name: a bare tag as OCI layouts have it, or a full reference. Both NULL: none. */
-struct image_save_name {
-	const char *tag, *name;
-};
-int image_save_as(struct store *s, const char *ns, const char *image,
-		  const struct image_save_name *as, int fd, struct err *e);
 
 /* ---- bundles ---- */
 /*
