@@ -84,7 +84,9 @@ static int pull_all_tags(struct cli *c, const char *what, const char *platform,
 
 	if (strchr(what, '@') || cli_has_tag(what))
 		return err_set(e, -EINVAL, "tag can't be used with --all-tags/-a");
-	r = image_remote_tags(what, &(struct image_remote_options){ layers_warn, v }, &a, &tags, e);
+	r = image_remote_tags(what,
+			      &(struct image_remote_options){ .warned = layers_warn, .data = v },
+			      &a, &tags, e);
 	for (size_t i = 0; r == 0 && i < tags.n; i++) {
 		AUTO_FREE char *name = str_printf("%s:%s", what, tags.v[i]);
 

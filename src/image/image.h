@@ -40,9 +40,21 @@ struct image_loaded {
 int image_load(struct store *s, const char *ns, int fd, const struct image_load_options *o,
 	       struct arena *a, struct image_loaded *ret, struct err *e);
 
+/* How a registry is spoken to where that is said once, in place of what is configured. All zero: as configured. */
+struct image_access {
+	const char *username, *password; /* password NULL: none */
+	const char *token;		 /* a bearer token */
+	const char *authfile;		 /* in place of the files that are looked for */
+	const char *cert_dir;		 /* docker's pattern: *.crt, *.cert with *.key */
+	bool is_anonymous;
+	/* Without verification, https still comes first, and plain http only where nothing speaks it. */
+	enum image_tls { IMAGE_TLS_CONFIGURED, IMAGE_TLS_VERIFY, IMAGE_TLS_SKIP } tls;
+};
+
 struct image_pull_options {
-	const char *platform; /* "linux/amd64"; NULL: this host's */
-	const char *name;     /* full reference that it gets here; NULL: its own */
+	const struct image_access *access; /* NULL: as configured */
+	const char *platform;		   /* "linux/amd64"; NULL: this host's */
+	const char *name;		   /* full reference that it gets here; NULL: its own */
 	image_progress_fn progress;
 	/* A layer's steps in docker's words: "Pulling fs layer", "Download complete". Both may be NULL. */
 	void (*told)(void *data, const char *digest, const char *words);
@@ -82,9 +94,15 @@ struct image_push_options {
 int image_push(struct store *s, const char *ns, const char *what,
 	       const struct image_push_options *o, struct err *e);
 
+/* Of which kind manifests have to be: nothing is converted, what is of another kind is refused. */
+enum image_manifest_kind { IMAGE_MANIFEST_ANY, IMAGE_MANIFEST_OCI, IMAGE_MANIFEST_DOCKER };
+
 struct image_copy_options {
-	const char *platform; /* of an index; NULL: this host's */
-	bool is_all;	      /* an index goes whole */
+	const struct image_access *from, *to; /* NULL: as configured */
+	const char *platform;		      /* of an index; NULL: this host's */
+	bool is_all;			      /* an index goes whole */
+	bool is_index_only; /* an index goes alone: its images are there already, or are not wanted */
+	enum image_manifest_kind kind;
 	void (*told)(void *data, const char *digest, const char *words); /* these may be NULL */
 	void (*warned)(void *data, const char *words);
 	image_progress_fn progress;
@@ -107,6 +125,7 @@ int image_copy(struct store *s, const char *ns, const char *from, const char *to
 
 /* ---- what a registry can be asked for without an image here ---- */
 struct image_remote_options {
+	const struct image_access *access;	       /* NULL: as configured */
 	void (*warned)(void *data, const char *words); /* the registry's; may be NULL */
 	void *data;
 };

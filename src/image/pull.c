@@ -416,7 +416,7 @@ int image_pull(struct store *s, const char *ns, const char *what,
 		r = p.trust ? trust_begin(p.trust, &p.ref, a, e)
 			    : err_set(e, -ENOMEM, "out of memory");
 	if (r == 0)
-		r = registry_setup(&p.ref, NULL, a, &p.setup, e);
+		r = registry_setup(&p.ref, o->access, NULL, a, &p.setup, e);
 	if (r == 0)
 		r = store_namespace_ensure(s, ns, e);
 	if (r < 0)

@@ -11,6 +11,7 @@ static const struct json_field endpoint_rows[] = {
 	ROW(fetch_endpoint, may_push, "push", JSON_BOOL, 0),
 	ROW(fetch_endpoint, is_plain, "plain", JSON_BOOL, 0),
 	ROW(fetch_endpoint, skip_verify, "skipVerify", JSON_BOOL, 0),
+	ROW(fetch_endpoint, is_fallback, "fallback", JSON_BOOL, 0),
 	ROW(fetch_endpoint, ca, "ca", JSON_STR, 0),
 	ROW(fetch_endpoint, cert, "cert", JSON_STR, 0),
 	ROW(fetch_endpoint, key, "key", JSON_STR, 0),

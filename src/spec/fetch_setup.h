@@ -16,6 +16,7 @@ struct fetch_endpoint {
 	bool may_resolve, may_pull, may_push;
 	bool is_plain; /* http */
 	bool skip_verify;
+	bool is_fallback;	  /* asked only while the one before it has never answered */
 	const char *ca;		  /* PEM, trusted besides the system's authorities; or NULL */
 	const char *cert, *key;	  /* PEM, the client's own; or NULL */
 	struct json_strs headers; /* "Name: value", sent to this host alone */

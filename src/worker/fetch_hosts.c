@@ -79,7 +79,18 @@ static size_t order(const struct fetch *f, enum fetch_need need, size_t *v)
 		for (size_t i = 0; i < f->setup.endpoints.n; i++)
 			if (may(&f->setup.endpoints.v[i], need) && f->places[i].is_gone == is_gone)
 				v[n++] = i;
-	return need == FETCH_PUSH ? MIN(n, 1) : n;
+	return n;
+}
+
+/*
+ * One that stands in for the endpoint before it is not asked when that one lives: what https refused goes nowhere by http. A push
+ * goes to one endpoint.
+ */
+static bool is_asked(const struct fetch *f, enum fetch_need need, const size_t *v, size_t i)
+{
+	if (f->setup.endpoints.v[v[i]].is_fallback)
+		return v[i] > 0 && !f->places[v[i] - 1].has_answered;
+	return need != FETCH_PUSH || i == 0 || f->setup.endpoints.v[v[0]].is_fallback;
 }
 
 /* "words of one; words of the next" */
@@ -109,6 +120,8 @@ int fetch_from_hosts(struct fetch *f, enum fetch_need need, bool is_mendable,
 	for (size_t i = 0; i < n; i++) {
 		struct err why = ERR_INIT;
 
+		if (!is_asked(f, need, v, i))
+			continue;
 		f->at = &f->setup.endpoints.v[v[i]];
 		f->place = &f->places[v[i]];
 		f->is_last = i + 1 == n;

@@ -8,8 +8,14 @@ setup_file() {
 	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || return 0
 	export PLACES=$BATS_FILE_TMPDIR CORTEN_REGISTRY_DIR=$BATS_FILE_TMPDIR/registry
 	"$PYTHON" "$BATS_TEST_DIRNAME/layouts.py" "$PLACES/layout"
+	export CORTEN_REGISTRY_HTPASSWD=$BATS_FILE_TMPDIR/htpasswd
+	"$PYTHON" -W ignore -c 'import crypt; print("user:" + crypt.crypt("pa:ss", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' \
+		>"$CORTEN_REGISTRY_HTPASSWD"
 	"$BATS_TEST_DIRNAME/../lab/registry.sh" start 3>&- >/dev/null
 	REG=$("$BATS_TEST_DIRNAME/../lab/registry.sh" host)
+	# Only now: the registry takes it for a setting of its own.
+	export REGISTRY_AUTH_FILE=$BATS_FILE_TMPDIR/auth.json
+	printf '{"auths": {"%s": {"auth": "%s"}}}' "$REG" "$(printf user:pa:ss | base64)" >"$REGISTRY_AUTH_FILE"
 	export REG FROM=oci:$BATS_FILE_TMPDIR/layout
 	local tag
 	for tag in one other many; do
@@ -144,4 +150,66 @@ json_of() { "$PYTHON" -c 'import json, sys; print(json.dumps(json.load(open(sys.
 	[ "$(find "$CORTEN_ROOT/blobs" -type f | wc -l)" -ge 3 ]
 	copy oci-archive:from.tar:1 dir:d
 	[ "$(find "$CORTEN_ROOT/blobs" -type f | wc -l)" = 0 ]
+}
+
+@test "copy: credentials of each end, as skopeo takes them" {
+	local to=docker://$REG/creds
+	unset REGISTRY_AUTH_FILE
+	run -1 copy "$FROM:one" "$to:1"
+	[[ $output == *"unauthorized"* || $output == *"denied"* || $output == *"credentials"* ]]
+	copy --dest-creds user:pa:ss "$FROM:one" "$to:1"
+	copy --src-username user --src-password pa:ss "$to:1" dir:a
+	copy --src-authfile "$PLACES/auth.json" "$to:1" dir:a
+	copy --authfile "$PLACES/auth.json" "$to:1" "$to:2"
+	export REGISTRY_AUTH_FILE=$PLACES/auth.json
+	run -1 copy --src-no-creds "$to:1" dir:a
+	run -1 copy --src-creds user:wrong "$to:1" dir:a
+	run -1 copy --src-registry-token none "$to:1" dir:a
+	run -1 copy --src-authfile /nonexistent "$to:1" dir:a
+	[[ $output == *"read '/nonexistent'"* ]]
+	run -125 copy --src-creds user:x --src-no-creds "$to:1" dir:a
+	unset REGISTRY_AUTH_FILE
+	[ "$("$CORTEN" image tags --creds user:pa:ss "docker://$REG/creds" | sort | xargs)" = "1 2" ]
+	run -1 "$CORTEN" image tags --no-creds "$REG/creds"
+	run -0 "$CORTEN" image delete -f --creds user:pa:ss "docker://$REG/creds@$(digest_of "$FROM:one")"
+}
+
+@test "copy: https, whose word counts, and http where nothing speaks it" {
+	local port to=docker://$REG/tls:1
+	command -v openssl >/dev/null || skip "needs openssl"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=here \
+		-addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt 2>/dev/null
+	mkdir certs && cp tls.crt certs/ca.crt
+	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" tls.log --tls tls.crt tls.key >tls.port 2>tls.err 3>&- &
+	local server=$! code=0
+	until [ -s tls.port ]; do kill -0 $server; read -r -t 0.02 <> <(:) || true; done
+	port=$(cat tls.port)
+	run -1 copy --src-tls-verify "docker://127.0.0.1:$port/plain" dir:a
+	[[ $output == *"TLS with the registry"* ]] || code=1
+	copy --src-cert-dir certs "docker://127.0.0.1:$port/plain" dir:a || code=2
+	copy --src-tls-verify=false "docker://127.0.0.1:$port/plain" dir:b || code=3
+	diff -r a b || code=4
+	kill $server
+	wait $server || true
+	copy --dest-tls-verify=false "$FROM:one" "$to" || code=5
+	copy --tls-verify=false "$to" dir:c || code=6
+	run -1 copy --tls-verify "$to" dir:d
+	[[ $output == *"TLS with the registry"* ]] || code=7
+	[ "$code" = 0 ]
+}
+
+@test "copy: what else skopeo's users say" {
+	copy --preserve-digests --remove-signatures --digestfile digest --format oci --multi-arch system "$FROM:many" dir:a
+	[ "$(cat digest)" = "$(digest_of dir:a)" ]
+	[ "$(copy --multi-arch index-only "$FROM:many" dir:b)" = "$(raw_digest_of "$FROM:many")" ]
+	[ "$(ls b | xargs)" = "manifest.json version" ]
+	copy --multi-arch all "$FROM:many" dir:c
+	run -1 copy --format v2s2 "$FROM:one" dir:d
+	[[ $output == *"a copy does not convert it"* ]]
+	run -125 copy --format v1 "$FROM:one" dir:d
+	run -125 copy --sign-by me "$FROM:one" dir:d
+	[[ $output == *"option '--sign-by' is not supported"* ]]
+	# Nobody listens: said again, then given up.
+	run -1 copy --retry-times 1 docker://127.0.0.1:1/none dir:e
+	[[ $output == *"trying again in 1s"*"127.0.0.1:1"* ]]
 }

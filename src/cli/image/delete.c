@@ -2,11 +2,14 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/image/access.h"
 #include "cli/image/layers.h"
 #include "codec/ref.h"
 #include "image/image.h"
 
 struct delete_options {
+	struct access_options access;
+	uint32_t retry_times;
 	bool is_forced, is_blob;
 };
 
@@ -15,6 +18,8 @@ static const struct opt delete_rows[] = {
 	  "The digest is a blob's, not a manifest's", NULL },
 	{ "force", 'f', OPT_BOOL, 0, offsetof(struct delete_options, is_forced), NULL,
 	  "Do not ask for confirmation", NULL },
+	ACCESS_RETRY_ROW(struct delete_options, retry_times),
+	ACCESS_ROWS(struct delete_options, access, ""),
 	OPT_END,
 };
 
@@ -53,15 +58,34 @@ static int explain(const char *what, const struct image_remote_options *remote,
 		repository, digest);
 }
 
+struct deleting {
+	const char *what;
+	enum image_delete_kind kind;
+	const struct image_remote_options *remote;
+};
+
+static int attempt(void *data, struct err *e)
+{
+	const struct deleting *d = data;
+
+	return image_remote_delete(d->what, d->kind, d->remote, e);
+}
+
 static int delete_one(const char *what, const struct delete_options *o, struct err *e)
 {
 	struct layers_view v = { .out = stdout };
-	const struct image_remote_options remote = { layers_warn, &v };
+	AUTO_ARENA struct arena a = { 0 };
+	struct image_access access;
+	const struct image_remote_options remote = { .access = &access,
+						     .warned = layers_warn,
+						     .data = &v };
 	AUTO_FREE char *repository = NULL;
 	enum image_delete_kind kind;
 	struct ref ref;
 	int r = ref_parse(what, &ref, e);
 
+	if (r == 0)
+		r = access_read(&o->access, NULL, &a, &access, e);
 	if (r < 0)
 		return r;
 	if (o->is_blob && !ref.digest[0])
@@ -74,7 +98,7 @@ static int delete_one(const char *what, const struct delete_options *o, struct e
 		return -ENOMEM;
 	if (!o->is_forced && !is_confirmed(kind, &ref, repository))
 		return err_set(e, -ECANCELED, "nothing was deleted");
-	r = image_remote_delete(what, kind, &remote, e);
+	r = access_try(o->retry_times, attempt, &(struct deleting){ what, kind, &remote }, e);
 	if (r == -EOPNOTSUPP && kind == IMAGE_DELETE_TAG)
 		r = explain(what, &remote, repository, e);
 	if (r == 0)
@@ -85,20 +109,20 @@ static int delete_one(const char *what, const struct delete_options *o, struct e
 
 static int delete_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)
 {
-	struct delete_options o = { 0 };
+	struct delete_options o = { .access = ACCESS_NOT_SAID };
 	struct err e = ERR_INIT;
 	int code, first = cli_parse(cmd, argc, argv, &o, &code), r;
 
 	(void)c;
 	if (first < 0)
 		return code;
-	r = delete_one(argv[first], &o, &e);
+	r = delete_one(access_name(argv[first]), &o, &e);
 	return r < 0 ? cli_fail(&e, r, 1) : 0;
 }
 
 const struct cli_command cli_image_delete = {
 	"image delete",
-	"[OPTIONS] NAME[:TAG|@DIGEST]",
+	"[OPTIONS] [docker://]NAME[:TAG|@DIGEST]",
 	"Delete a tag, a manifest or a blob in its registry",
 	delete_rows,
 	0,

@@ -74,7 +74,7 @@ static int inspect(const char *what, const struct inspect_options *o, struct err
 {
 	AUTO_ARENA struct arena a = { 0 };
 	struct layers_view v = { .out = stdout };
-	const struct image_remote_options options = { layers_warn, &v };
+	const struct image_remote_options options = { .warned = layers_warn, .data = &v };
 	struct json_strs tags = { 0 };
 	struct image_remote image;
 	struct ref ref;

@@ -31,8 +31,9 @@ static int list(const char *what, const struct referrers_options *o, struct tabl
 	struct image_referrer *v;
 	size_t n = 0;
 	int r = image_remote_referrers(what, o->artifact_type,
-				       &(struct image_remote_options){ layers_warn, &view }, &a, &v,
-				       &n, e);
+				       &(struct image_remote_options){ .warned = layers_warn,
+								       .data = &view },
+				       &a, &v, &n, e);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		AUTO_FREE char *size = str_printf("%lld", (long long)v[i].size);

@@ -71,7 +71,7 @@ static int resolve(const char *what, bool is_explained, struct err *e)
 		return r;
 	if (is_explained)
 		printf("%s is %s\n", what, ref_full(&ref, full));
-	r = registry_setup(&ref, is_explained ? &trail : NULL, &a, &setup, e);
+	r = registry_setup(&ref, NULL, is_explained ? &trail : NULL, &a, &setup, e);
 	if (r < 0)
 		return r;
 	if (is_explained) {

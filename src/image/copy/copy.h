@@ -59,6 +59,8 @@ struct copy_sink {
 struct copy_options {
 	const char *platform; /* NULL: this host's */
 	bool is_all;	      /* an index goes whole */
+	bool is_index_only;   /* an index goes alone */
+	enum image_manifest_kind kind;
 	bool is_whole_or_one; /* an index goes whole if all of it is there, else the manifest for the platform */
 	int tmp_dirfd; /* for what is under way */
 	/* In docker's words: "Preparing", "Pushed", "Layer already exists". May be NULL. */
@@ -109,8 +111,9 @@ bool copy_is_artifact(const struct oci_manifest *m);
 struct copy_room {
 	struct store *s; /* NULL where no place needs it */
 	const char *ns;
-	struct arena *a;      /* lives as long as the places */
-	const char *platform; /* of an archive's image; NULL: this host's */
+	struct arena *a;		      /* lives as long as the places */
+	const struct image_access *from, *to; /* of registries; NULL: as configured */
+	const char *platform;		      /* of an archive's image; NULL: this host's */
 	void (*warned)(void *data, const char *words); /* may be NULL, as the next */
 	image_progress_fn progress;
 	void *data;

@@ -57,7 +57,7 @@ int image_remote_inspect(const char *what, const char *platform, bool is_top_onl
 			 struct image_remote *ret, struct err *e)
 {
 	char buf[PLATFORM_TEXT_MAX];
-	struct remote g = { .warned = o->warned, .data = o->data };
+	struct remote g = { .access = o->access, .warned = o->warned, .data = o->data };
 	struct copy_reader x = { .describer = { .control = -EBADF },
 				 .platform = platform ? platform : image_host_platform(buf),
 				 .a = a };

@@ -41,8 +41,24 @@ static int add_blob(struct copy_plan *p, const struct oci_descriptor *d, struct 
 	return 0;
 }
 
+static int check_kind(const struct copy_plan *p, const struct copy_manifest *m, struct err *e)
+{
+	bool is_docker = str_skip(m->media_type, "application/vnd.docker.");
+
+	if (p->o->kind == IMAGE_MANIFEST_ANY || is_docker == (p->o->kind == IMAGE_MANIFEST_DOCKER))
+		return 0;
+	return err_set(
+		e, -EOPNOTSUPP,
+		"manifest %.19s is '%.100s': a copy does not convert it, which would change its digest",
+		m->digest, m->media_type);
+}
+
 static int add_manifest(struct copy_plan *p, const struct copy_manifest *m, struct err *e)
 {
+	int r = check_kind(p, m, e);
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < p->manifests_n; i++)
 		if (streq(p->manifests[i].digest, m->digest))
 			return 0;
@@ -121,7 +137,7 @@ static int walk(struct copy_plan *p, struct copy_manifest *m, int depth, struct 
 
 	if (depth >= LIMIT_INDEX_NESTING)
 		return err_set(e, -E2BIG, "indexes nest deeper than %d", LIMIT_INDEX_NESTING);
-	for (size_t i = 0; r == 0 && i < doc->manifests.n; i++)
+	for (size_t i = 0; r == 0 && i < doc->manifests.n && !p->o->is_index_only; i++)
 		r = walk_child(p, &doc->manifests.v[i], depth, e);
 	/* Layers are much larger than the config: they begin first. */
 	for (size_t i = 0; r == 0 && i < doc->layers.n; i++)
@@ -148,7 +164,7 @@ int copy_plan_make(struct copy_plan *p, struct err *e)
 	r = p->reader.src->top(p->reader.src, &p->reader, &top, e);
 	if (r == 0)
 		r = copy_describe(&p->reader, &top, e);
-	if (r < 0 || !top.d->is_index || p->o->is_all)
+	if (r < 0 || !top.d->is_index || p->o->is_all || p->o->is_index_only)
 		return r < 0 ? r : walk(p, &top, 0, e);
 	if (!p->o->is_whole_or_one)
 		return walk_chosen(p, &top, e);

@@ -28,22 +28,23 @@ static int parse_ref(struct copy_place *p, struct arena *a, struct err *e)
 	return ref_parse(p->text, &p->ref, e);
 }
 
-static int open_remote(const struct copy_room *room, struct copy_place *p, struct err *e)
+static int open_remote(const struct copy_room *room, const struct image_access *access,
+		       struct copy_place *p, struct err *e)
 {
-	p->remote = (struct remote){ .warned = room->warned, .data = room->data };
+	p->remote = (struct remote){ .access = access, .warned = room->warned, .data = room->data };
 	return remote_init(&p->remote, &p->ref, room->a, e);
 }
 
 static int registry_source(const struct copy_room *room, struct copy_place *p, struct err *e)
 {
-	int r = open_remote(room, p, e);
+	int r = open_remote(room, room->from, p, e);
 
 	return r < 0 ? r : copy_source_remote(&p->remote, &p->ref, room->a, &p->src, e);
 }
 
 static int registry_sink(const struct copy_room *room, struct copy_place *p, struct err *e)
 {
-	int r = open_remote(room, p, e);
+	int r = open_remote(room, room->to, p, e);
 
 	return r < 0 ? r : copy_sink_remote(&p->remote, &p->ref, room->a, &p->sink, e);
 }
@@ -239,7 +240,8 @@ static int bring(struct copying *c, const char *name, struct err *e)
 {
 	const struct image_copy_options *o = c->o;
 	const struct copy_room *m = &c->room;
-	const struct image_pull_options pull = { .platform = o->platform,
+	const struct image_pull_options pull = { .access = o->from,
+						 .platform = o->platform,
 						 .name = name,
 						 .progress = o->progress,
 						 .told = o->told,
@@ -288,6 +290,8 @@ static int copy_between(struct copying *c, struct image_copied *ret, struct err 
 {
 	const struct copy_options options = { .platform = c->o->platform,
 					      .is_all = c->o->is_all,
+					      .is_index_only = c->o->is_index_only,
+					      .kind = c->o->kind,
 					      .tmp_dirfd = store_root_fd(c->room.s),
 					      .told = c->o->told,
 					      .progress = c->o->progress,
@@ -310,7 +314,7 @@ static int check(const struct copying *c, struct err *e)
 {
 	const char *from = c->from.transport->prefix, *to = c->to.transport->prefix;
 
-	if (!c->o->is_all)
+	if (!c->o->is_all && !c->o->is_index_only)
 		return 0;
 	if (is_transport(&c->from, OCI_ARCHIVE) || is_transport(&c->from, DOCKER_ARCHIVE) ||
 	    is_transport(&c->to, DOCKER_ARCHIVE) || is_transport(&c->to, STORE))
@@ -332,6 +336,8 @@ int image_copy(struct store *s, const char *ns, const char *from, const char *to
 	*c = (struct copying){ .room = { .s = s,
 					 .ns = ns,
 					 .a = a,
+					 .from = o->from,
+					 .to = o->to,
 					 .platform = o->platform,
 					 .warned = o->warned,
 					 .progress = o->progress,

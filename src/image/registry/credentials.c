@@ -262,14 +262,16 @@ static int list_paths(char ***ret, struct err *e)
 	return 0;
 }
 
-int registry_credentials_find(const char *host, const char *repository,
+int registry_credentials_find(const char *host, const char *repository, const char *file,
 			      const struct registry_trail *t, struct arena *a,
 			      struct registry_credentials *ret, struct err *e)
 {
 	struct search s = { .host = host, .repository = repository, .t = t, .a = a };
 	AUTO_STRV char **paths = NULL;
-	int r = list_paths(&paths, e);
+	int r = file ? strv_add(&paths, file) : list_paths(&paths, e);
 
+	if (r == 0 && file && access(file, R_OK) < 0)
+		r = err_sys(e, -errno, "read '%s'", file);
 	for (size_t i = 0; r == 0 && paths[i]; i++) {
 		/* Borrowed only as long as the list lives: words of errors are copies. */
 		s.path = paths[i];

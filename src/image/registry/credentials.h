@@ -22,9 +22,10 @@ struct registry_credentials {
 
 /*
  * For the endpoint `host` ("registry-1.docker.io", "quay.io:5000") and a repository ("library/busybox", may be "").
- * Nothing found is 0 with all NULL. -EBADMSG for a wrong file; a helper that fails is an error in docker's words.
+ * `file`: the one file that is looked
+ * into, which must be there; NULL: those above. Nothing found is 0 with all NULL. -EBADMSG for a wrong file; a helper that fails is an error in docker's words.
  */
-int registry_credentials_find(const char *host, const char *repository,
+int registry_credentials_find(const char *host, const char *repository, const char *file,
 			      const struct registry_trail *t, struct arena *a,
 			      struct registry_credentials *ret, struct err *e);
 

@@ -66,7 +66,7 @@ static int find(const char *host, const char *repository)
 	strbuf_reset(&told);
 	strbuf_adds(&told, "\n");
 	found = (struct registry_credentials){ 0 };
-	return registry_credentials_find(host, repository, &trail, &a, &found, &e);
+	return registry_credentials_find(host, repository, NULL, &trail, &a, &found, &e);
 }
 
 TEST(keys_fit_hosts_and_repositories)

@@ -132,9 +132,8 @@ static int take_pair(const char *dir, const char *name, const struct registry_tr
 	return 0;
 }
 
-/* Docker's pattern. 1 when something was taken, 0, -errno. */
-static int take_certificates(const char *dir, const struct registry_trail *t, struct arena *a,
-			     struct fetch_endpoint *to, struct err *e)
+int registry_certificates(const char *dir, const struct registry_trail *t, struct arena *a,
+			  struct fetch_endpoint *to, struct err *e)
 {
 	AUTO_STRV char **names = NULL;
 	int r = list_folder(dir, &names, e);
@@ -180,7 +179,7 @@ static int try_folder(const char *dir, const struct registry_trail *t, struct ar
 	if (r != -ENOENT && r != -ENOTDIR)
 		return err_sys(e, r, "read '%s'", path ? path : dir);
 	registry_tell(t, "%s: not there", path);
-	r = take_certificates(dir, t, a, &ret->v[0], e);
+	r = registry_certificates(dir, t, a, &ret->v[0], e);
 	ret->n = r > 0 ? 1 : ret->n;
 	return r;
 }
@@ -239,7 +238,7 @@ static int add_docker_certificates(struct fetch_endpoint *p, const struct regist
 		return 0;
 	}
 	dir = str_printf(DOCKER_DIR "/%s", p->host);
-	r = dir ? take_certificates(dir, t, a, p, e) : err_set(e, -ENOMEM, "out of memory");
+	r = dir ? registry_certificates(dir, t, a, p, e) : err_set(e, -ENOMEM, "out of memory");
 	return MIN(r, 0);
 }
 

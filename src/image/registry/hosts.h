@@ -35,6 +35,10 @@ void registry_proxies(struct proxy_rules *ret);
 /* "registry-1.docker.io" for docker.io, else the host itself. */
 const char *registry_upstream(const char *host);
 
+/* Docker's pattern of a folder, into an endpoint: *.crt, *.cert with *.key. 1 when there was something, 0, -errno. */
+int registry_certificates(const char *dir, const struct registry_trail *t, struct arena *a,
+			  struct fetch_endpoint *to, struct err *e);
+
 /* ---- between hosts.c and hosts_file.c ---- */
 
 /* Reads a hosts.toml below `dir`; the upstream is what it leaves without a URL. */

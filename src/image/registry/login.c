@@ -93,7 +93,7 @@ int registry_login_try_kept(const char *host, struct err *e)
 	AUTO_ARENA struct arena a = { 0 };
 	struct registry_credentials c = { 0 };
 	struct fetch_setup s;
-	int r = registry_credentials_find(registry_upstream(host), "", NULL, &a, &c, e);
+	int r = registry_credentials_find(registry_upstream(host), "", NULL, NULL, &a, &c, e);
 
 	if (r == 0 && !c.username && !c.identity_token)
 		return -ENOENT;

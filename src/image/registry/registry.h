@@ -45,6 +45,7 @@ int image_sources(struct store *s, const char *ns, const char *host, const char 
 struct remote {
 	struct fetch_setup setup;
 	struct worker lanes[FETCHERS_MAX];
+	const struct image_access *access; /* may be NULL */
 	/* Words of the registry for the user; may be NULL. */
 	void (*warned)(void *data, const char *words);
 	void *data;

@@ -18,7 +18,7 @@ int remote_init(struct remote *g, const struct ref *ref, struct arena *a, struct
 {
 	for (size_t i = 0; i < FETCHERS_MAX; i++)
 		g->lanes[i].control = -EBADF;
-	return registry_setup(ref, NULL, a, &g->setup, e);
+	return registry_setup(ref, g->access, NULL, a, &g->setup, e);
 }
 
 void remote_done(struct remote *g)

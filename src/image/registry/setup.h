@@ -6,9 +6,11 @@
 struct arena;
 struct err;
 struct fetch_setup;
+struct image_access;
 struct ref;
 struct registry_trail;
 
-/* `t` may be NULL. Errors of hosts.h and credentials.h. */
-int registry_setup(const struct ref *ref, const struct registry_trail *t, struct arena *a,
-		   struct fetch_setup *ret, struct err *e);
+/* `access` and `t` may be NULL. Errors of hosts.h and credentials.h. */
+int registry_setup(const struct ref *ref, const struct image_access *access,
+		   const struct registry_trail *t, struct arena *a, struct fetch_setup *ret,
+		   struct err *e);
