@@ -16,6 +16,8 @@ extern const struct cli_command cli_run, cli_create, cli_exec, cli_start, cli_st
 int cli_pull_missing(struct cli *c, const char *what, bool is_quiet, struct err *e);
 /* Whether a tag was written: "host:5000/a" has none. */
 bool cli_has_tag(const char *what);
-/* info.c: prints objects of the store as docker inspect does; `type` "container", "image", "network" or NULL. The exit code. */
+/* info.c: one JSON object through 'json' or a template. */
+int cli_print_formatted(const char *format, const struct strbuf *json, struct err *e);
+/* Prints objects of the store as docker inspect does; `type` "container", "image", "network" or NULL. The exit code. */
 int cli_inspect_objects(struct cli *c, const char *format, const char *type, char *const *names,
 			int n_names);

@@ -69,7 +69,7 @@ static void print_pretty(const char *p, size_t len, FILE *f)
 	}
 }
 
-static int print_formatted(const char *format, const struct strbuf *json, struct err *e)
+int cli_print_formatted(const char *format, const struct strbuf *json, struct err *e)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };
 	int r;
@@ -100,7 +100,7 @@ int cli_inspect_objects(struct cli *c, const char *format, const char *type, cha
 		int r = inspect_one(c, &o, names[i], &json, &e);
 
 		if (r == 0 && o.format)
-			r = print_formatted(o.format, &json, &e);
+			r = cli_print_formatted(o.format, &json, &e);
 		else if (r == 0) {
 			fputs(n++ ? ",\n" : "\n", stdout);
 			print_pretty(json.p, json.len, stdout);

@@ -135,19 +135,27 @@ int image_remote_tags(const char *what, const struct image_remote_options *o, st
 /* The digest that the reference stands for in the registry. */
 int image_remote_digest(const char *what, const struct image_remote_options *o, struct arena *a,
 			const char **ret, struct err *e);
+/* ---- an image in any place, without a copy of it ---- */
 struct image_remote {
-	const char *digest, *text; /* of the manifest or index that the reference stands for */
+	const char *digest, *text; /* of the manifest or index that the place stands for */
 	size_t len;
 	const struct oci_manifest
-		*manifest; /* for the platform; this and what follows may be NULL */
-	const struct oci_image_config *config;
-	const char *config_text; /* as the registry has it */
+		*manifest;	   /* for the platform; NULL with is_top_only, as what follows */
+	const char *artifact_type; /* of what is no image; else NULL */
+	const struct oci_image_config *config; /* NULL of an artifact */
+	const char *config_text;	       /* as it is; NULL: there is none */
 	size_t config_len;
 };
-/* An image's documents, for `platform` (NULL: this host's) of an index; `is_top_only`: `digest`, `text` and `len` alone. */
-int image_remote_inspect(const char *what, const char *platform, bool is_top_only,
-			 const struct image_remote_options *o, struct arena *a,
-			 struct image_remote *ret, struct err *e);
+/*
+ * The documents in a place of image_copy's kinds, for `platform` (NULL: this host's) of an index; `is_top_only`: `digest`, `text`
+ * and `len` alone. The store is needed where image_place_is_local says so, else it may be NULL.
+ */
+int image_inspect(struct store *s, const char *ns, const char *place, const char *platform,
+		  bool is_top_only, const struct image_remote_options *o, struct arena *a,
+		  struct image_remote *ret, struct err *e);
+bool image_place_is_local(const char *place);
+
+/* ---- what a registry can be told ---- */
 enum image_delete_kind {
 	IMAGE_DELETE_TAG,      /* "name:tag": the tag alone */
 	IMAGE_DELETE_MANIFEST, /* "name@digest": and with it all its tags */

@@ -213,3 +213,27 @@ json_of() { "$PYTHON" -c 'import json, sys; print(json.dumps(json.load(open(sys.
 	run -1 copy --retry-times 1 docker://127.0.0.1:1/none dir:e
 	[[ $output == *"trying again in 1s"*"127.0.0.1:1"* ]]
 }
+
+@test "inspect: layouts, folders and archives, as skopeo shows them" {
+	local from words='import json, sys; v = json.load(sys.stdin); v.pop("DockerVersion", 0); v.pop("Created"); print(json.dumps(v, sort_keys=True))'
+	skopeo copy -q "$FROM:one" dir:d
+	skopeo copy -q "$FROM:one" oci-archive:a.tar:1
+	for from in "$FROM:one" "$FROM:many" dir:d oci-archive:a.tar:1; do
+		[ "$("$CORTEN" image inspect "$from" | "$PYTHON" -c "$words")" = "$(skopeo inspect "$from" | "$PYTHON" -c "$words")" ]
+		[ "$("$CORTEN" image inspect --raw "$from" | sha256sum)" = "$(skopeo inspect --raw "$from" | sha256sum)" ]
+		[ "$("$CORTEN" image inspect --config "$from" | sha256sum)" = "$(skopeo inspect --config --raw "$from" | sha256sum)" ]
+	done
+	[ "$("$CORTEN" image inspect -f '{{.Digest}} {{.Os}}' dir:d)" = "$(skopeo inspect --format '{{.Digest}} {{.Os}}' dir:d)" ]
+	[ "$("$CORTEN" image inspect --platform linux/s390x -f '{{.Architecture}}' "$FROM:many")" = s390x ]
+	[ "$("$CORTEN" image inspect -n -f '{{json .RepoTags}}' "docker://$REG/from:one")" = "[]" ]
+	skopeo copy -q "$FROM:one" docker-archive:d.tar:name:1
+	[ "$("$CORTEN" image inspect -f '{{.Os}}' docker-archive:d.tar:name:1)" = linux ]
+	# An artifact has no such words, but a manifest.
+	[ "$("$CORTEN" image inspect --raw "$FROM:chart" | sha256sum)" = "$(skopeo inspect --raw "$FROM:chart" | sha256sum)" ]
+	run -1 "$CORTEN" image inspect "$FROM:chart"
+	[[ $output == *"artifact of type 'application/vnd.cncf.helm.config.v1+json', not an image: --raw"* ]]
+	"$CORTEN" image inspect --config "$FROM:chart" | grep -q '"name":"chart"'
+	# A name is a name where no folder is.
+	run -1 "$CORTEN" image inspect oci:latest
+	[[ $output == *"No such image: oci:latest"* ]]
+}

@@ -106,6 +106,8 @@ void copy_plan_done(struct copy_plan *p);
 
 /* Neither an image nor an index: what its config is says who made it (image-spec manifest.md, "artifact usage"). */
 bool copy_is_artifact(const struct oci_manifest *m);
+/* artifactType, else the config's type; "" of none. */
+const char *copy_artifact_type(const struct oci_manifest *m);
 
 /* ---- transport.c: places by their names ---- */
 struct copy_room {

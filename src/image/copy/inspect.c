@@ -1,37 +1,62 @@
-/* What an image in a registry is, without its layers: its documents, read by the describe role. */
+/* What an image in any place is, without its layers: its documents, read by the describe role. */
 #include "image/copy/copy.h"
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
-#include "codec/ref.h"
 
-static int read_config(struct copy_reader *x, struct remote *g, const struct oci_descriptor *want,
+/* A small blob, whole, with the digest that it should have. */
+static int read_blob(struct copy_reader *x, const struct oci_descriptor *d, const char **ret,
+		     size_t *ret_len, struct err *e)
+{
+	const struct copy_blob blob = { d->digest, d->media_type ? d->media_type : "", d->size };
+	struct remote_document doc = { 0 };
+	AUTO_FREE char *text = NULL;
+	AUTO_FD fd = -EBADF;
+	const char *path;
+	int r;
+
+	if (x->src->remote) {
+		path = arena_printf(x->a, "blobs/%s", d->digest);
+		r = path ? remote_document(x->src->remote, path, x->a, &doc, e)
+			 : err_set(e, -ENOMEM, "out of memory");
+	} else {
+		fd = x->src->open(x->src, &blob, e);
+		if (fd < 0)
+			return fd;
+		r = fd_read_all(fd, LIMIT_MANIFEST_BYTES, &text, &doc.len);
+		if (r < 0)
+			return err_sys(e, r, "read blob %.19s", d->digest);
+		digest_of(text, doc.len, doc.digest);
+		doc.text = arena_strndup(x->a, text, doc.len);
+		r = doc.text ? 0 : err_set(e, -ENOMEM, "out of memory");
+	}
+	if (r == 0 && !streq(doc.digest, d->digest))
+		r = err_set_code(e, -EBADMSG, ERR_DATA_LOSS, "%s is there in place of %s",
+				 doc.digest, d->digest);
+	*ret = doc.text;
+	*ret_len = doc.len;
+	return r;
+}
+
+static int read_config(struct copy_reader *x, const struct oci_manifest *m,
 		       struct image_remote *ret, struct err *e)
 {
-	const char *path = arena_printf(x->a, "blobs/%s", want->digest);
-	struct remote_document doc = { 0 };
 	struct image_described d = { 0 };
-	int r = path ? remote_document(g, path, x->a, &doc, e)
-		     : err_set(e, -ENOMEM, "out of memory");
+	int r = read_blob(x, m->config, &ret->config_text, &ret->config_len, e);
 
-	if (r == 0 && !streq(doc.digest, want->digest))
-		r = err_set_code(e, -EBADMSG, ERR_DATA_LOSS, "the registry sends %s in place of %s",
-				 doc.digest, want->digest);
-	if (r < 0)
+	if (r < 0 || copy_is_artifact(m))
 		return r;
-	r = image_describe(&x->describer, x->platform, want->digest,
-			   want->media_type ? want->media_type : "", doc.text, doc.len, x->a, &d,
-			   e);
+	r = image_describe(&x->describer, x->platform, m->config->digest,
+			   m->config->media_type ? m->config->media_type : MT_OCI_CONFIG,
+			   ret->config_text, ret->config_len, x->a, &d, e);
 	if (r == 0 && !d.config)
-		r = err_set(e, -EBADMSG, "%.19s is not the config of an image", want->digest);
-	ret->config_text = doc.text;
-	ret->config_len = doc.len;
+		r = err_set(e, -EBADMSG, "%.19s is not the config of an image", m->config->digest);
 	ret->config = d.config;
 	return r;
 }
 
-static int inspect(struct copy_reader *x, struct remote *g, bool is_top_only,
-		   struct image_remote *ret, struct err *e)
+static int inspect(struct copy_reader *x, bool is_top_only, struct image_remote *ret, struct err *e)
 {
 	struct copy_manifest m = { 0 };
 	int r = x->src->top(x->src, x, &m, e);
@@ -44,34 +69,45 @@ static int inspect(struct copy_reader *x, struct remote *g, bool is_top_only,
 	r = copy_describe(x, &m, e);
 	if (r == 0)
 		r = copy_choose(x, &m, e);
-	if (r == 0 && !m.d->manifest->config)
-		r = err_set(e, -EBADMSG, "%.19s is not the manifest of an image", m.digest);
 	if (r < 0)
 		return r;
 	ret->manifest = m.d->manifest;
-	return read_config(x, g, m.d->manifest->config, ret, e);
+	if (copy_is_artifact(ret->manifest))
+		ret->artifact_type = copy_artifact_type(ret->manifest);
+	return ret->manifest->config ? read_config(x, ret->manifest, ret, e) : 0;
 }
 
-int image_remote_inspect(const char *what, const char *platform, bool is_top_only,
-			 const struct image_remote_options *o, struct arena *a,
-			 struct image_remote *ret, struct err *e)
+bool image_place_is_local(const char *place)
+{
+	return !str_skip(place, "docker://") && !str_skip(place, "oci:") &&
+	       !str_skip(place, "dir:");
+}
+
+int image_inspect(struct store *s, const char *ns, const char *place, const char *platform,
+		  bool is_top_only, const struct image_remote_options *o, struct arena *a,
+		  struct image_remote *ret, struct err *e)
 {
 	char buf[PLATFORM_TEXT_MAX];
-	struct remote g = { .access = o->access, .warned = o->warned, .data = o->data };
+	const struct copy_room room = { .s = s,
+					.ns = ns,
+					.a = a,
+					.from = o->access,
+					.platform = platform,
+					.warned = o->warned,
+					.data = o->data };
 	struct copy_reader x = { .describer = { .control = -EBADF },
 				 .platform = platform ? platform : image_host_platform(buf),
 				 .a = a };
-	struct ref ref;
-	int r = ref_parse(what, &ref, e);
+	struct copy_place *p = arena_alloc(a, sizeof(*p));
+	int r = p ? copy_place_parse(place, a, p, e) : err_set(e, -ENOMEM, "out of memory");
 
-	if (r == 0)
-		r = remote_init(&g, &ref, a, e);
 	if (r < 0)
 		return r;
-	r = copy_source_remote(&g, &ref, a, &x.src, e);
+	r = copy_place_open_source(&room, p, e);
+	x.src = p->src;
 	if (r == 0)
-		r = inspect(&x, &g, is_top_only, ret, e);
+		r = inspect(&x, is_top_only, ret, e);
 	worker_stop(&x.describer);
-	remote_done(&g);
+	copy_place_close(p);
 	return r;
 }

@@ -19,6 +19,13 @@ bool copy_is_artifact(const struct oci_manifest *m)
 	       (type && !streq(type, MT_OCI_CONFIG) && !streq(type, MT_DOCKER_CONFIG));
 }
 
+const char *copy_artifact_type(const struct oci_manifest *m)
+{
+	const char *type = m->config ? m->config->media_type : NULL;
+
+	return m->artifact_type ? m->artifact_type : type ? type : "";
+}
+
 static int add_blob(struct copy_plan *p, const struct oci_descriptor *d, struct err *e)
 {
 	if (p->reader.src->has && !is_foreign(d->media_type) &&
