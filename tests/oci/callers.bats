@@ -3,34 +3,22 @@
 bats_require_minimum_version 1.5.0
 load helpers
 load ../inventory/instance
+load ../lab/room
 
-# All of it lives in namespaces of its own: its end takes daemons, shims, mounts and containers along.
 setup_file() {
 	[ "$(id -u)" = 0 ] || return 0
-	export ROOM=$BATS_FILE_TMPDIR ENGINE_DIR=$BATS_FILE_TMPDIR/engine ENGINE_RUN=/run/engine LAB_IMAGES
-	export RUNTIME
+	export RUNTIME LAB_IMAGES
 	RUNTIME=$(readlink -f "$(command -v "$RUNTIME")")
+	local runtime=$BATS_FILE_TMPDIR/runtime
 	# What a caller asked for is on record: no other runtime was taken in our place.
-	printf '#!/bin/sh\necho "$@" >>%s/calls\nexec %s "$@"\n' "$ROOM" "$RUNTIME" >"$ROOM/runtime"
-	chmod +x "$ROOM/runtime"
-	: >"$ROOM/calls"
-	export ENGINE_DOCKER_CONFIG='{"runtimes": {"tested": {"path": "'$ROOM/runtime'"}}}'
-	unshare --mount --net --pid --fork --kill-child --mount-proc -- \
-		bash -c 'mount -t tmpfs tmpfs /run; echo ready >"$ROOM/ready"; sleep infinity & wait' >/dev/null 2>&1 </dev/null 3>&- 4>&- &
-	export HOLDER=$!
-	until_true 10 [ -s "$ROOM/ready" ]
-	export INSIDE
-	INSIDE=$(cat "/proc/$HOLDER/task/$HOLDER/children")
-	INSIDE=${INSIDE% }
-	engine env >"$ROOM/env"
+	printf '#!/bin/sh\necho "$@" >>%s/calls\nexec %s "$@"\n' "$BATS_FILE_TMPDIR" "$RUNTIME" >"$runtime"
+	chmod +x "$runtime"
+	: >"$BATS_FILE_TMPDIR/calls"
+	export ENGINE_DOCKER_CONFIG='{"runtimes": {"tested": {"path": "'$runtime'"}}}'
+	room_start --net
 }
 
-teardown_file() {
-	if [ -z "$HOLDER" ]; then return; fi
-	engine stop >&2
-	kill -KILL "$INSIDE" "$HOLDER" || true
-	wait "$HOLDER" || true
-}
+teardown_file() { room_stop; }
 
 setup() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
@@ -45,11 +33,6 @@ teardown() {
 	[ -n "$BATS_TEST_COMPLETED" ] || [ -n "$BATS_TEST_SKIPPED" ] || tail -n 20 "$ROOM/calls"
 }
 
-inside() { nsenter -t "$INSIDE" --mount --net --pid -- "$@" 3>&- 4>&-; }
-engine() { inside "$BATS_TEST_DIRNAME/../lab/engine.sh" "$@"; }
-
-# with_env CMD...: CMD uses the engines of this room.
-with_env() { inside bash -c '. "$ROOM/env"; exec "$@"' - "$@"; }
 in_terminal() { with_env script -qec "$*" /dev/null </dev/null; }
 
 # was_asked COMMAND: the runtime was called with that command in this case.
