@@ -140,7 +140,7 @@ static const struct manual manuals[] = {
 	{ "image prune",
 	  PARAGRAPHS(
 		  "Removes images without a name, with -a all that no container uses. It asks first, "
-		  "unless -f is given."),
+		  "unless -f is given. An image loses its name when a load, pull, tag or commit gives that to another one."),
 	  exits_plain,
 	  ITEMS({ "corten image prune -af --filter until=240h",
 		  "What nobody used, older than ten days" }),

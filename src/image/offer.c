@@ -96,9 +96,7 @@ int image_offer_check(struct image_work *w, const struct image_offer *offer, str
 
 static int put_image(struct image_work *w, const struct image_offer *offer, struct err *e)
 {
-	struct json_pair root = { LABEL_GC_ROOT, "image without a name" };
 	struct json_pair chosen = { LABEL_MANIFEST, offer->record->manifest_digest };
-	const struct json_map labels = { &root, 1 };
 	const struct image_target *t = offer->target;
 	struct image_row row = { .digest = t ? t->digest : offer->record->manifest_digest,
 				 .media_type = t ? t->media_type : offer->media_type,
@@ -108,10 +106,10 @@ static int put_image(struct image_work *w, const struct image_offer *offer, stru
 
 	for (size_t i = 0; i < offer->names.n && r == 0; i++) {
 		row.name = offer->names.v[i];
-		r = store_image_put(w->s, w->ns, &row, e);
+		r = image_name_put(w->s, w->ns, &row, e);
 	}
 	if (r == 0 && offer->names.n == 0)
-		r = store_content_add_labels(w->s, w->ns, row.digest, &labels, e);
+		r = image_keep_nameless(w->s, w->ns, offer->record->manifest_digest, e);
 	return r;
 }
 

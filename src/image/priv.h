@@ -154,6 +154,15 @@ const char *image_row_manifest(const struct image_row *row);
 int image_list_nameless(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,
 			struct err *e);
 
+/* ---- names.c ---- */
+/*
+ * Gives a name to what the row says. The image that it is taken from stays without a name, unless it has another or is
+ * the same by its id. In the open transaction, or in its own.
+ */
+int image_name_put(struct store *s, const char *ns, const struct image_row *row, struct err *e);
+/* An image that has no name is not collected. */
+int image_keep_nameless(struct store *s, const char *ns, const char *manifest, struct err *e);
+
 /* ---- remove.c, usage.c ---- */
 /* The ids of the images that containers were made of, one for each container. */
 int image_used_ids(struct store *s, const char *ns, struct arena *a, struct json_strs *ret,

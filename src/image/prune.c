@@ -77,7 +77,8 @@ static int prune_one(struct prune *p, const struct image_use *use, const struct 
 
 	for (size_t i = 0; i <= n && r >= 0; i++) {
 		struct image_removed removed = { 0 };
-		const char *what = i < n ? rows[i].name : use->id;
+		/* Not by its id, which one with a name may have as well. */
+		const char *what = i < n ? rows[i].name : use->manifest_digest;
 
 		if (i < n ? !rows[i].name || !streq(rows[i].manifest_digest, use->manifest_digest)
 			  : has_name)

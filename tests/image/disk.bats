@@ -76,6 +76,54 @@ biggest_blob() { blobs | xargs ls -S | head -n 1; }
 	[ -z "$(blobs)" ] && [ -z "$(ls "$CORTEN_ROOT/snapshots")" ]
 }
 
+# dangling: ids of images without a name, as docker lists them.
+dangling() { "$CORTEN" images -q --no-trunc --filter dangling=true; }
+
+@test "an image whose name is taken by a load, a tag or a commit stays without one, unless it has another" {
+	"$CORTEN" load -q -i "$ARCHIVES/three.tar"
+	local three four made
+	three=$("$CORTEN" images -q --no-trunc tower)
+	"$CORTEN" load -q -i "$ARCHIVES/four.tar"
+	four=$("$CORTEN" images -q --no-trunc tower)
+	[ "$(dangling)" = "$three" ]
+	[ "$("$CORTEN" images --no-trunc --format '{{.Repository}} {{.Tag}} {{.ID}}' | grep none)" = "<none> <none> $three" ]
+	[ "$("$CORTEN" run --rm --network none "$three" cat /last)" = 2 ]
+	"$CORTEN" tag "$three" other
+	[ -z "$(dangling)" ]
+	"$CORTEN" tag tower other
+	[ "$(dangling)" = "$three" ]
+	"$CORTEN" run --network none --name box tower touch /x
+	"$CORTEN" commit box other
+	# four is tower still.
+	[ "$(dangling)" = "$three" ]
+	made=$("$CORTEN" images -q --no-trunc other)
+	"$CORTEN" commit box tower
+	"$CORTEN" rm box
+	[ "$(dangling | sort)" = "$(printf '%s\n' "$three" "$four" | sort)" ]
+	run -0 "$CORTEN" rmi "$three"
+	[ "$output" = "Deleted: $three" ]
+	"$CORTEN" tag tower other
+	run -0 "$CORTEN" image prune -f
+	[ "$(grep -c '^deleted: ' <<<"$output")" = 2 ]
+	[[ $output == *"deleted: $four"* && $output == *"deleted: $made"* ]]
+	[ -z "$(dangling)" ]
+	[ "$("$CORTEN" run --rm --network none other cat /last)" = 3 ]
+}
+
+@test "the same image in another packing takes a name without leaving anything" {
+	command -v skopeo >/dev/null || skip "needs skopeo"
+	local row
+	skopeo copy -q "docker-archive:$ARCHIVES/three.tar" "oci-archive:$INSTANCE/gzip.tar:tower:latest"
+	skopeo copy -q --dest-compress-format zstd "oci-archive:$INSTANCE/gzip.tar" \
+		"oci-archive:$INSTANCE/zstd.tar:tower:latest"
+	"$CORTEN" load -q -i "$INSTANCE/gzip.tar"
+	row=$("$CORTEN" images --no-trunc --format '{{.ID}} {{.Digest}}')
+	"$CORTEN" load -q -i "$INSTANCE/zstd.tar"
+	[ "$("$CORTEN" images --no-trunc --format '{{.ID}}')" = "${row% *}" ]
+	[ "$("$CORTEN" images --no-trunc --format '{{.Digest}}')" != "${row#* }" ]
+	run -0 "$CORTEN" image check
+}
+
 @test "check: whole is whole" {
 	load_two
 	run -0 "$CORTEN" image check

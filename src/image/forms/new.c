@@ -237,7 +237,7 @@ int image_tag(struct store *s, const char *ns, const char *what, const char *nam
 	row.created_ns = row.updated_ns = 0;
 	r = store_set_durable(s, true, e);
 	if (r == 0)
-		r = store_image_put(s, ns, &row, e);
+		r = image_name_put(s, ns, &row, e);
 	(void)store_set_durable(s, false, NULL);
 	return r;
 }
