@@ -333,6 +333,31 @@ accepted() {
 	[ "$("$CORTEN" images -q | wc -l)" = 1 ]
 }
 
+@test "import asks as load does; commit makes its image, and says that the policy will not let it run" {
+	printf '{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"%s":[%s]}}}' "$HOST/t$BATS_TEST_NUMBER" \
+		"$(signed_by p256)" >"$CORTEN_POLICY"
+	mkdir "$INSTANCE/root"
+	cp "$(command -v busybox)" "$INSTANCE/root/busybox"
+	tar -C "$INSTANCE/root" -cf "$INSTANCE/root.tar" .
+	run -1 "$CORTEN" import "$INSTANCE/root.tar" "$HOST/$REPO:imported"
+	[[ $output == *"Source image rejected"* ]]
+	[ -z "$("$CORTEN" images -q)" ]
+	[ -z "$(find "$CORTEN_ROOT/blobs" -type f)" ]
+	# Outside the scope that wants signatures it is let in.
+	run -0 --separate-stderr "$CORTEN" import "$INSTANCE/root.tar" mine
+	[ -z "$stderr" ]
+	"$CORTEN" run --network none --name box mine /busybox touch /made
+	run -0 --separate-stderr "$CORTEN" commit box mine:made
+	[ -z "$stderr" ]
+	run -0 --separate-stderr "$CORTEN" commit box "$HOST/$REPO:made"
+	[[ $stderr == "corten: warning: the policy will not let this image run: "*"Source image rejected"* ]]
+	"$CORTEN" rm box
+	run -125 "$CORTEN" run --rm --network none "$HOST/$REPO:made" /busybox true
+	[[ $output == *"Source image rejected"* ]]
+	# Made to be pushed, and signed where it lies.
+	"$CORTEN" push -q "$HOST/$REPO:made"
+}
+
 @test "signatures stay as long as their image, and go with it" {
 	push
 	push "$HOST/$REPO:2"

@@ -44,6 +44,21 @@ static const struct opt commit_rows[] = {
 	OPT_END,
 };
 
+/* Nothing of it came from outside, so it is made; whoever wants to run it here should know. */
+static void warn_of_policy(struct cli *c, const char *image)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct store *s = engine_store(c->engine);
+	const char *ns = engine_ns(c->engine), *name;
+	struct image_record *rec;
+	struct err why = ERR_INIT;
+
+	if (image_find(s, ns, image, &a, &rec, &name, NULL) == 0 &&
+	    image_policy_check(s, ns, name, rec, &why) == -EACCES)
+		fprintf(stderr, "corten: warning: the policy will not let this image run: %s\n",
+			err_text(&why, -EACCES));
+}
+
 static int commit(struct cli *c, const struct commit_options *o, const char *container,
 		  const char *name, struct err *e)
 {
@@ -60,9 +75,11 @@ static int commit(struct cli *c, const struct commit_options *o, const char *con
 	if (eo.compression < 0)
 		return eo.compression;
 	r = engine_container_commit(c->engine, container, &eo, &a, &id, e);
-	if (r == 0)
-		puts(id);
-	return r;
+	if (r < 0)
+		return r;
+	puts(id);
+	warn_of_policy(c, name ? name : id);
+	return 0;
 }
 
 static int commit_main(struct cli *c, const struct cli_command *cmd, int argc, char **argv)

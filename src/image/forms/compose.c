@@ -154,8 +154,8 @@ static int run(struct composing *c, const struct compose_setup *setup, struct er
 /* ---- all ---- */
 
 int compose(struct image_work *w, const struct compose_setup *setup,
-	    const struct image_record *base, bool is_unpacked_now, struct arena *a,
-	    const char **ret_id, struct err *e)
+	    const struct image_record *base, bool is_import, struct arena *a, const char **ret_id,
+	    struct err *e)
 {
 	struct composing c = { .w = w, .base = base, .a = a, .worker = { .control = -EBADF } };
 	struct image_record *rec;
@@ -168,7 +168,9 @@ int compose(struct image_work *w, const struct compose_setup *setup,
 	if (r < 0)
 		return r;
 	rec = c.offer.record;
-	if (is_unpacked_now)
+	if (is_import)
+		r = image_policy_check_offer(w->s, w->ns, &c.offer, e);
+	if (r == 0 && is_import)
 		r = image_unpack(w, &rec, 1, e);
 	if (r == 0)
 		r = image_offers_commit(w, &c.offer, 1, e);

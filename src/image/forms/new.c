@@ -194,7 +194,6 @@ int image_import(struct store *s, const char *ns, int fd, const struct image_new
 		return r;
 	m.setup.platform = o->platform ? o->platform : image_host_platform(buf);
 	r = import_layer(&m, fd, e);
-	/* Unpacked at once: that is where a damaged archive shows. */
 	if (r == 0)
 		r = compose(&m.w, &m.setup, NULL, true, a, ret_id, e);
 	if (r < 0)

@@ -51,10 +51,14 @@ void view_close(struct snapshot_view *v);
 #define AUTO_VIEW CLEANUP(view_close) struct snapshot_view
 
 /* ---- compose.c ---- */
-/* Has the role write config and manifest, and names them. `ret_id` is in the arena. Ends the work on success. */
+/*
+ * Has the role write config and manifest, and names them. `ret_id` is in the arena. Ends the work on success. With
+ * `is_import` its bytes came from outside: the policy is asked, and they are unpacked at once, which is where a damaged
+ * archive shows.
+ */
 int compose(struct image_work *w, const struct compose_setup *setup,
-	    const struct image_record *base, bool is_unpacked_now, struct arena *a,
-	    const char **ret_id, struct err *e);
+	    const struct image_record *base, bool is_import, struct arena *a, const char **ret_id,
+	    struct err *e);
 /* From the options; `layer` may have no digest: then there is no new layer. */
 int compose_fill(struct compose_setup *setup, const struct image_new_options *o, struct arena *a,
 		 struct err *e);
