@@ -40,9 +40,8 @@ good_archive() {
 	echo "$INSTANCE/archives/${1:-good-gzip}.tar"
 }
 
-need_docker_registry() {
-	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || skip "needs skopeo and docker-registry"
-}
+has_docker_registry() { command -v skopeo >/dev/null && command -v docker-registry >/dev/null; }
+need_docker_registry() { has_docker_registry || skip "needs skopeo and docker-registry"; }
 
 # $REG is its address.
 docker_registry_start() {
