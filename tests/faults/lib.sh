@@ -30,7 +30,7 @@ busybox_archive() {
 	rm -rf "$work"
 	mkdir -p "$work/rootfs/bin" "$work/rootfs/tmp" "$work/layout/blobs/sha256"
 	cp /bin/busybox "$work/rootfs/bin/"
-	for tool in sh true false cat sleep echo; do
+	for tool in sh true false cat sleep echo rm; do
 		ln -s busybox "$work/rootfs/bin/$tool"
 	done
 	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$work/rootfs" \

@@ -74,8 +74,13 @@ start_machine() {
 
 on_machine() { "$TOOLS/powercut/cut" - "$DIR/boot" 0 "$@"; }
 
-# fresh.img: a store without images; loaded.img: with one that was acknowledged; old.img: with one whose snapshots were
-# never synced and lost what was in them.
+# What a container changes, and how it becomes an image that tells whether it has all of it.
+CHANGE='cat /data/* >/new; busybox mkdir /more; busybox cp /data/1 /data/2 /more; busybox rm /bin/touch; busybox ln /new /more/new
+	sha256sum /new /more/* >>/sums'
+COMMIT=(commit -c 'CMD ["sha256sum", "-c", "-s", "/sums"]' changed made)
+
+# fresh.img: a store without images; loaded.img: with one that was acknowledged; changed.img: with a container of it that
+# has ended; old.img: with one whose snapshots were never synced and lost what was in them.
 make_filesystems() {
 	truncate -s 96M "$DIR/work.img"
 	{ mkfs.ext4 -q -O ^metadata_csum "$DIR/work.img" && start_machine; } 2>"$DIR/why" || return
@@ -86,6 +91,11 @@ make_filesystems() {
 	on_machine "$CORTEN" load -i "$DIR/whole.tar"
 	stop_machine
 	cp --sparse=always "$DIR/work.img" "$DIR/loaded.img"
+	start_machine
+	on_machine "$CORTEN" run --name changed --network none whole sh -c "$CHANGE"
+	stop_machine
+	cp --sparse=always "$DIR/work.img" "$DIR/changed.img"
+	insert "$DIR/loaded.img"
 	start_machine
 	"$PYTHON" - "$CORTEN_ROOT/store.db" <<-'PY'
 		import sqlite3, sys
@@ -154,8 +164,10 @@ may() {
 	has "$name"
 }
 
+# The store opens, and what was under way can be removed; the container that is committed again stays.
 opens() {
-	on_machine "$CORTEN" images -q >/dev/null && on_machine "$CORTEN" ps -aq >"$DIR/left" || return
+	on_machine "$CORTEN" images -q >/dev/null && on_machine "$CORTEN" ps -a --format '{{.Names}}' >"$DIR/all" || return
+	grep -vx "${KEPT:-none}" "$DIR/all" >"$DIR/left" || true
 	[ ! -s "$DIR/left" ] || on_machine xargs -a "$DIR/left" "$CORTEN" rm -f >>"$DIR/log"
 }
 
@@ -174,29 +186,53 @@ measure() { # IMAGE COMMAND...
 	stop_machine
 }
 
-# sweep IMAGE AFTER COMMAND...: cuts the power at POINTS points of COMMAND, the last ones behind its end; each time
-# AFTER, called with what the command came to, looks at the machine's next boot.
+# cut_at IMAGE POINT AFTER US COMMAND...: cuts the power US after COMMAND began, or as soon as it has ended; AFTER, called
+# with what the command came to, looks at the machine's next boot.
+cut_at() {
+	local image=$1 options=${MOUNT_OPTIONS[$2 % ${#MOUNT_OPTIONS[@]}]} after=$3 us=$4 came
+	shift 4
+	insert "$DIR/$image.img"
+	start_machine "$options"
+	came=$("$TOOLS/powercut/cut" "$MNT" "$DIR/boot" "$us" "$@" 2>>"$DIR/log" | tail -n 1)
+	stop_machine
+	insert "$DIR/work.img"
+	start_machine
+	opens && "$after" "$came" || {
+		echo "cut after at most $us us of '$*' ($came), $options"
+		return 1
+	}
+	stop_machine
+	echo "$came" >>"$DIR/seen"
+}
+
+# sweep IMAGE AFTER COMMAND...: at POINTS points of COMMAND's time, the last ones behind its end.
 sweep() {
-	local image=$1 after=$2 point came us
+	local image=$1 after=$2 point
 	shift 2
 	: >"$DIR/log" && : >"$DIR/seen"
 	measure "$image" "$@" || return
 	for ((point = 0; point < POINTS; point++)); do
-		insert "$DIR/$image.img"
-		start_machine "${MOUNT_OPTIONS[point % ${#MOUNT_OPTIONS[@]}]}"
-		us=$((TOOK * (2 * point + 1) * 11 / (20 * POINTS)))
-		came=$("$TOOLS/powercut/cut" "$MNT" "$DIR/boot" "$us" "$@" 2>>"$DIR/log" | tail -n 1)
-		stop_machine
-		insert "$DIR/work.img"
-		start_machine
-		opens && "$after" "$came" || {
-			echo "cut after $us of $TOOK us ($came), point $point of $POINTS, ${MOUNT_OPTIONS[point % ${#MOUNT_OPTIONS[@]}]}"
-			return 1
-		}
-		stop_machine
-		echo "$came" >>"$DIR/seen"
+		cut_at "$image" "$point" "$after" $((TOOK * (2 * point + 1) * 11 / (20 * POINTS))) "$@" || return
 	done
 	echo "# $POINTS cuts over $((TOOK / 1000)) ms: $(sort "$DIR/seen" | uniq -c | xargs)" >&3
+}
+
+# sweep_calls IMAGE AFTER COMMAND...: the same at POINTS system calls of all its processes together: whoever makes the
+# call is killed in its place, and with it the power goes.
+sweep_calls() {
+	local image=$1 after=$2 point calls
+	shift 2
+	: >"$DIR/log" && : >"$DIR/seen"
+	insert "$DIR/$image.img"
+	start_machine
+	on_machine "$TOOLS/faults/faults" --report "$DIR/counts" "$@" >>"$DIR/log" 2>&1 || return
+	stop_machine
+	calls=$(awk -F'\t' '$1 == "calls" { n += $3 } END { print n }' "$DIR/counts")
+	for ((point = 0; point < POINTS; point++)); do
+		cut_at "$image" "$point" "$after" 60000000 "$TOOLS/faults/faults" --report /dev/null \
+			--kill "*:$((calls * (2 * point + 1) / (2 * POINTS)))" "$@" || return
+	done
+	echo "# $POINTS cuts over $calls system calls: $(sort "$DIR/seen" | uniq -c | xargs)" >&3
 }
 
 after_load() {
@@ -227,13 +263,15 @@ after_rmi() {
 	may whole:latest "$CORTEN" load -i "$DIR/whole.tar"
 }
 
+# Nothing of the container is lost either: it can be committed again. Files of the one that was cut may lie about.
 after_commit() {
 	has whole:latest || return
 	if [ "$1" = acknowledged ]; then
-		has made:latest
-	elif listed made:latest; then
-		whole made:latest
+		has made:latest || return
 	fi
+	may made:latest "$CORTEN" "${COMMIT[@]}" &&
+		on_machine "$CORTEN" image check --deep --repair >"$DIR/checked" &&
+		{ grep -q ": 0 damaged, 0 repaired, 0 lost$" "$DIR/checked" || { cat "$DIR/checked"; false; }; }
 }
 
 @test "load: an acknowledged image is there and whole" {
@@ -257,7 +295,10 @@ after_commit() {
 	sweep loaded after_rmi "$CORTEN" rmi -f whole
 }
 
-@test "commit: an acknowledged image is there and whole" {
-	"$CORTEN" commit --help >/dev/null 2>&1 || skip "there is no commit"
-	sweep loaded after_commit sh -ec "'$CORTEN' run --name changed whole sh -c 'echo x >/new'; '$CORTEN' commit changed made; '$CORTEN' rm changed"
+@test "commit: the image is whole or absent, and the container is as it was" {
+	KEPT=changed sweep changed after_commit "$CORTEN" "${COMMIT[@]}"
+}
+
+@test "commit, cut at its system calls" {
+	KEPT=changed sweep_calls changed after_commit "$CORTEN" "${COMMIT[@]}"
 }
