@@ -88,8 +88,6 @@ static void put_bridge(struct json_writer *w, const struct net_network *nw,
 	json_put_str(w, "type", "bridge");
 	json_put_str(w, "bridge", nw->bridge);
 	json_put_bool(w, "isGateway", true);
-	json_put_bool(w, "ipMasq", !nw->is_internal && !nw->no_masquerade);
-	json_put_str(w, "ipMasqBackend", "nftables");
 	json_put_bool(w, "hairpinMode", true);
 	if (nw->no_icc)
 		json_put_bool(w, "portIsolation", true);
@@ -97,18 +95,6 @@ static void put_bridge(struct json_writer *w, const struct net_network *nw,
 		json_put_i64(w, "mtu", nw->mtu);
 	put_capabilities(w, capabilities);
 	put_ipam(w, nw, ep, state);
-	json_end_object(w);
-}
-
-static void put_portmap(struct json_writer *w)
-{
-	static const char *const capabilities[] = { "portMappings", NULL };
-
-	json_begin_object(w, NULL);
-	json_put_str(w, "type", "portmap");
-	json_put_str(w, "backend", "nftables");
-	json_put_bool(w, "snat", true);
-	put_capabilities(w, capabilities);
 	json_end_object(w);
 }
 
@@ -122,29 +108,11 @@ void chain_put_list(const struct net_network *nw, const struct net_endpoint *ep,
 	json_put_str(&w, "name", nw->name);
 	json_begin_array(&w, "plugins");
 	put_bridge(&w, nw, ep, state);
-	put_portmap(&w);
 	json_end_array(&w);
 	json_end_object(&w);
 }
 
-static void put_ports(struct json_writer *w, const struct net_sandbox *s)
-{
-	json_begin_array(w, "portMappings");
-	for (size_t i = 0; i < s->ports.n; i++) {
-		const struct cni_port *p = &s->ports.v[i];
-
-		json_begin_object(w, NULL);
-		json_put_i64(w, "hostPort", p->host_port);
-		json_put_i64(w, "containerPort", p->container_port);
-		json_put_str(w, "protocol", p->protocol);
-		if (p->host_ip)
-			json_put_str(w, "hostIP", p->host_ip);
-		json_end_object(w);
-	}
-	json_end_array(w);
-}
-
-void chain_put_args(const struct net_sandbox *s, const struct net_endpoint *ep, struct strbuf *out)
+void chain_put_args(const struct net_endpoint *ep, struct strbuf *out)
 {
 	struct json_writer w = { .out = out };
 
@@ -159,7 +127,5 @@ void chain_put_args(const struct net_sandbox *s, const struct net_endpoint *ep, 
 	}
 	if (ep->want_mac)
 		json_put_str(&w, "mac", ep->want_mac);
-	if (ep->is_primary && s->ports.n)
-		put_ports(&w, s);
 	json_end_object(&w);
 }

@@ -3,7 +3,7 @@
  * Networks of people: records in <root>/networks/NAME.json, one bridge of the host for each.
  *
  * A network is made by name and subnet, its bridge at the first attachment (sandbox.h), from a CNI chain of built-in plugins
- * (bridge with host-local, firewall, portmap) that is derived from the record each time. The network "bridge" is there
+ * (bridge with host-local) that is derived from the record each time, and rules of its own (net/rules). The network "bridge" is there
  * from the start: it is made when it is first asked for. Networks belong to the host, not to a namespace of ours.
  *
  * Not here: which containers use one (engine). Thread-safe: yes; creation and removal hold a lock in the state folder.

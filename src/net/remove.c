@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "net/network.h"
+#include "net/rules/rules.h"
 #include "sys/rtnl.h"
 
 static int remove_bridge(const char *name, struct err *e)
@@ -31,6 +32,15 @@ static int remove_addresses(const struct net *n, const struct net_network *nw, s
 	return r < 0 ? err_sys(e, r, "remove the addresses of network '%s'", nw->name) : 0;
 }
 
+static int remove_rules(const struct net *n, const struct net_network *nw, struct err *e)
+{
+	struct rules_place where;
+	struct rules rules;
+	int r = rules_of_state(n->state, &where, &rules, e);
+
+	return r < 0 ? r : rules_network_del(&rules, nw->name, e);
+}
+
 int net_remove(const struct net *n, const struct net_network *nw, struct err *e)
 {
 	AUTO_FREE char *path = str_printf("%s/networks/%s.json", n->root, nw->name);
@@ -42,5 +52,7 @@ int net_remove(const struct net *n, const struct net_network *nw, struct err *e)
 	if (!path || (unlink(path) < 0 && errno != ENOENT))
 		return err_sys(e, path ? -errno : -ENOMEM, "remove network '%s'", nw->name);
 	r = remove_addresses(n, nw, e);
+	if (r == 0)
+		r = remove_rules(n, nw, e);
 	return r < 0 ? r : remove_bridge(nw->bridge, e);
 }

@@ -8,6 +8,7 @@
 #include "net/chain.h"
 #include "net/cni/cni.h"
 #include "net/names.h"
+#include "net/rules/rules.h"
 
 #define SANDBOX_TEXT_MAX ((size_t)4 << 20)
 
@@ -128,7 +129,7 @@ static int attach_of(const struct place *p, const struct net_endpoint *ep, struc
 {
 	AUTO_STRBUF struct strbuf args = { 0 };
 
-	chain_put_args(p->s, ep, &args);
+	chain_put_args(ep, &args);
 	*ret = (struct cni_attach){ .container_id = p->s->container_id,
 				    .ifname = ep->ifname,
 				    .netns_path = p->netns_path,
@@ -137,6 +138,87 @@ static int attach_of(const struct place *p, const struct net_endpoint *ep, struc
 	ret->capability_args.p = strbuf_ok(&args) < 0 ? NULL : arena_strndup(a, args.p, args.len);
 	return ret->capability_args.p ? 0 : err_sys(e, -ENOMEM, "network");
 }
+
+/* ---- rules ---- */
+
+/* The network's own rules are there from its first container on, until it is removed. */
+static int ensure_network_rules(const struct rules *rules, const struct net_network *nw,
+				struct err *e)
+{
+	const char *subnets[] = { nw->subnet, nw->subnet6 };
+	struct rules_owner owner = { .network = nw->name };
+	struct rules_network rn = {
+		.name = nw->name,
+		.bridge = nw->bridge,
+		.subnets = { subnets, nw->subnet6 ? 2 : 1 },
+		.is_masqueraded = !nw->is_internal && !nw->no_masquerade,
+		.is_isolated = true,
+		.is_closed = true,
+		.is_internal = nw->is_internal,
+		.is_apart = nw->no_icc,
+	};
+
+	if (rules_check(rules, RULES_NETWORK, &owner, NULL) == 0)
+		return 0;
+	return rules_network_add(rules, &rn, e);
+}
+
+static struct rules_owner owner_of(const struct place *p, const struct net_endpoint *ep)
+{
+	return (struct rules_owner){ p->s->container_id, ep->network, ep->ifname };
+}
+
+static int publish(const struct rules *rules, const struct place *p, const struct net_endpoint *ep,
+		   struct err *e)
+{
+	struct rules_owner owner = owner_of(p, ep);
+	const char *addresses[2];
+	struct rules_ports rp = { .ports = p->s->ports.v,
+				  .ports_n = p->s->ports.n,
+				  .addresses = { addresses, 0 } };
+	int r;
+
+	if (!ep->is_primary || rp.ports_n == 0)
+		return 0;
+	if (ep->address)
+		addresses[rp.addresses.n++] = ep->address;
+	if (ep->address6)
+		addresses[rp.addresses.n++] = ep->address6;
+	r = rules_ports_add(rules, &owner, &rp, e);
+	return r < 0 ? err_wrap(e, r,
+				"driver failed programming external connectivity on endpoint %s",
+				p->s->name ? p->s->name : p->s->container_id)
+		     : 0;
+}
+
+static int unpublish(const struct place *p, const struct net_endpoint *ep, struct err *e)
+{
+	struct rules_owner owner = owner_of(p, ep);
+	struct rules_place where;
+	struct rules rules;
+	int r = 0;
+
+	if (ep->is_primary && p->s->ports.n) {
+		r = rules_of_state(p->n->state, &where, &rules, e);
+		if (r == 0)
+			r = rules_ports_del(&rules, &owner, e);
+	}
+	return r;
+}
+
+static int add_rules(const struct place *p, const struct net_network *nw,
+		     const struct net_endpoint *ep, struct err *e)
+{
+	struct rules_place where;
+	struct rules rules;
+	int r = rules_of_state(p->n->state, &where, &rules, e);
+
+	if (r == 0)
+		r = ensure_network_rules(&rules, nw, e);
+	return r < 0 ? r : publish(&rules, p, ep, e);
+}
+
+/* ---- attaching and detaching ---- */
 
 static int attach_one(const struct place *p, struct net_endpoint *ep, struct arena *a,
 		      struct err *e)
@@ -160,7 +242,7 @@ static int attach_one(const struct place *p, struct net_endpoint *ep, struct are
 		return err_wrap(e, r, "failed to set up container networking on network %s",
 				ep->network);
 	take_result(ep, result);
-	return 0;
+	return add_rules(p, nw, ep, e);
 }
 
 static int detach_one(const struct place *p, const struct net_endpoint *ep, struct err *e)
@@ -170,9 +252,11 @@ static int detach_one(const struct place *p, const struct net_endpoint *ep, stru
 	struct cni_network *chain;
 	struct cni_runtime rt;
 	struct cni_attach at;
-	int r = net_find(p->n, ep->network_id, &a, &nw, e);
+	int r = unpublish(p, ep, e);
 
-	/* A network that is gone took addresses and rules with it. */
+	if (r == 0)
+		r = net_find(p->n, ep->network_id, &a, &nw, e);
+	/* A network that is gone took its addresses with it. */
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = runtime_of(p->n, &a, &rt, e);
