@@ -16,9 +16,8 @@
 #include "base/limits.h"
 #include "sys/calls.h"
 #include "sys/caps.h"
+#include "sys/confine.h"
 #include "worker/sandbox_filter.h"
-
-#define UID_NOBODY 65534
 
 /* Sum of what may lie in memory; the parse role keeps whole manifests, the unpack role lists of paths. */
 #define PARSE_MEMORY ((rlim_t)64 << 20)
@@ -32,29 +31,9 @@
 /* Two folders for each level of a tree that is as deep as a path can be (pack). */
 #define PACK_OPEN_FILES 8192
 
-static int set_limit(int what, rlim_t max)
-{
-	struct rlimit l;
-
-	if (getrlimit(what, &l) < 0)
-		return -errno;
-	l.rlim_max = MIN(l.rlim_max, max);
-	l.rlim_cur = l.rlim_max;
-	return setrlimit(what, &l) < 0 ? -errno : 0;
-}
-
 static int set_limits(rlim_t memory, rlim_t files, struct err *e)
 {
-	int r = set_limit(RLIMIT_CORE, 0);
-
-	if (r == 0)
-		r = set_limit(RLIMIT_CPU, CPU_SECONDS);
-	if (r == 0)
-		r = set_limit(RLIMIT_NOFILE, files);
-	/* Data counts what is written to; address space would count the libraries too. */
-	if (r == 0 && !IS_SANITIZED)
-		r = set_limit(RLIMIT_DATA, memory);
-	return r < 0 ? err_sys(e, r, "worker: set limits") : 0;
+	return confine_limits(memory, files, CPU_SECONDS, e);
 }
 
 /*
@@ -80,29 +59,9 @@ static int die_with_parent(struct err *e)
 
 static int no_new_privs(struct err *e)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(e, -errno, "worker: give up new privileges");
-	return die_with_parent(e);
-}
+	int r = confine_no_new_privs(e);
 
-/* In a user namespace without that user there is nobody to become; the capabilities go all the same. */
-static int become_nobody(struct err *e)
-{
-	int r = 0;
-
-	if (geteuid() == 0) {
-		r = caps_drop_bounding(0);
-		if (r == 0 &&
-		    ((setgroups(0, NULL) < 0 && errno != EPERM) ||
-		     (setresgid(UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0 && errno != EINVAL) ||
-		     (setresuid(UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0 && errno != EINVAL)))
-			r = -errno;
-	}
-	if (r == 0)
-		r = caps_set_ambient(0);
-	if (r == 0)
-		r = caps_set(&(struct caps_sets){ 0 });
-	return r < 0 ? err_sys(e, r, "worker: become nobody") : 0;
+	return r < 0 ? r : die_with_parent(e);
 }
 
 static int enter_nothing(enum sandbox_calls calls, struct err *e)
@@ -110,7 +69,7 @@ static int enter_nothing(enum sandbox_calls calls, struct err *e)
 	int r = set_limits(PARSE_MEMORY, OPEN_FILES, e);
 
 	if (r == 0)
-		r = become_nobody(e);
+		r = confine_become_nobody(e);
 	if (r == 0)
 		r = no_new_privs(e);
 	if (r < 0)
@@ -155,7 +114,7 @@ int sandbox_enter_fetch(struct err *e)
 	int r = set_limits(FETCH_MEMORY, OPEN_FILES, e);
 
 	if (r == 0)
-		r = become_nobody(e);
+		r = confine_become_nobody(e);
 	if (r == 0)
 		r = no_new_privs(e);
 	if (r < 0)

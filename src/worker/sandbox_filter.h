@@ -5,17 +5,6 @@
  */
 struct err;
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
-
 enum sandbox_calls { CALLS_PARSE, CALLS_VERIFY, CALLS_UNPACK, CALLS_FETCH, CALLS_PACK };
 
 /* For good. In builds with a sanitizer nothing is done. */
