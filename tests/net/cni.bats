@@ -32,6 +32,7 @@ del() { cnictl del "${1:-n}" c1 eth0 "/run/netns/$NETNS"; }
 
 need_plugins() {
 	[ -x /usr/lib/cni/bridge ] || skip "needs containernetworking-plugins"
+	command -v busybox >/dev/null || skip "needs busybox"
 	CNI_BIN=$T/bin:/usr/lib/cni
 }
 
@@ -61,10 +62,10 @@ addresses() { find "$T/ipam/n" -name '10.*' -printf '%f\n' 2>/dev/null; }
 @test "a chain of Debian's plugins attaches, checks and detaches" {
 	need_plugins
 	bridge_list '{"type": "portmap", "capabilities": {"portMappings": true}}, {"type": "tuning", "sysctl": {"net.core.somaxconn": "500"}}'
-	add n "" '{"portMappings": [{"hostPort": 8080, "containerPort": 80}], "ips": ["10.99.0.77"]}' >"$T/out"
+	add n "" '{"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}], "ips": ["10.99.0.77"]}' >"$T/out"
 	[ "$(jq -r '.ips[0].address, .interfaces[2].sandbox' "$T/out" | xargs)" = "10.99.0.77/24 /run/netns/$NETNS" ]
 	[ "$(jq -cS . "$T/out")" = "$(jq -cS .result "$CNI_CACHE/results/n-c1-eth0")" ]
-	ip netns exec "$NETNS" ping -c 1 -W 2 10.99.0.1
+	ip netns exec "$NETNS" busybox ping -c 1 -W 2 10.99.0.1
 	[ "$(ip netns exec "$NETNS" cat /proc/sys/net/core/somaxconn)" = 500 ]
 	ip netns exec "$HOST" nft list ruleset | grep -q 10.99.0.77
 	cnictl check n c1 eth0 "/run/netns/$NETNS"

@@ -24,7 +24,7 @@ func run(verb, id, netns string) error {
 	ctx := context.Background()
 	switch verb {
 	case "add":
-		r, err := n.Setup(ctx, id, netns, gocni.WithLabels(map[string]string{"K8S_POD_NAME": "p"}))
+		r, err := n.Setup(ctx, id, netns, gocni.WithLabels(map[string]string{"IgnoreUnknown": "1", "K8S_POD_NAME": "p"}))
 		if err != nil {
 			return err
 		}
