@@ -103,11 +103,11 @@ normal() {
 
 # What the container and the host have: addresses and routes, but for what comes from MACs.
 state() { # CONTAINER
-	within "$1" ip -o addr | sed -E 's/@if[0-9]+/@if/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//'
+	within "$1" ip -o addr | sed -E 's/@if[0-9]+/@if/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//; s/ (nodad|tentative)//'
 	within "$1" ip route
 	within "$1" ip -6 route | sed '/^fe80/d'
-	within "$1" ip -o link | sed -E 's/@if[0-9]+/@if/; s/^[0-9]+: //; s/link\/ether.*//'
-	ip -o addr | sed -E 's/veth[0-9a-f]{8}@if[0-9]+/veth/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//; s/ nodad//'
+	within "$1" ip -o link | sed -E 's/@if[0-9]+/@if/; s/^[0-9]+: //; s/( qlen [0-9]+)? *\\ *link.*//'
+	ip -o addr | sed -E 's/veth[0-9a-f]{8}@if[0-9]+/veth/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//; s/ (nodad|tentative)//'
 	ip -o -d link | sed -nE 's/.*(mtu [0-9]+).*(hairpin [a-z]+).*(isolated [a-z]+).*/\1 \2 \3/p'
 	sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding
 }
