@@ -35,3 +35,7 @@ int digest_of_file(int fd, char buf[DIGEST_TEXT_MAX]);
 bool digest_is_valid(const char *s);
 /* The hex part of a valid digest. */
 const char *digest_hex(const char *s);
+
+#define SHA512_LEN 64
+/* SHA-512 of a text at once. */
+void sha512(const void *data, size_t len, uint8_t ret[SHA512_LEN]);

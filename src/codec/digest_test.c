@@ -95,6 +95,32 @@ TEST(sha256sum_agrees)
 	CHECK_STR(digest_hex(digest_of(data, n, buf)), line);
 }
 
+TEST(sha512sum_agrees)
+{
+	static char text[300];
+	char command[100], want[SHA512_LEN * 2 + 1], got[SHA512_LEN * 2 + 1];
+	uint8_t hash[SHA512_LEN];
+
+	for (size_t len = 0; len < sizeof(text); len += 37) {
+		FILE *p;
+		bool is_read;
+
+		memset(text, 'x', len);
+		snprintf(command, sizeof(command), "head -c %zu /dev/zero | tr '\\0' x | sha512sum",
+			 len);
+		p = popen(command, "r");
+		is_read = p && fscanf(p, "%128s", want) == 1;
+		if (p)
+			pclose(p);
+		if (!is_read)
+			TEST_SKIP("needs sha512sum");
+		sha512(text, len, hash);
+		for (size_t i = 0; i < SHA512_LEN; i++)
+			snprintf(got + 2 * i, 3, "%02x", hash[i]);
+		CHECK_STR(got, want);
+	}
+}
+
 TEST(only_real_digests_are_valid)
 {
 	char s[DIGEST_TEXT_MAX + 2];

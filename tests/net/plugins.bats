@@ -43,6 +43,37 @@ in_all_versions() { # CASE TYPE
 	in_all_versions takeover loopback
 }
 
+@test "ptp: same results, and either side takes down what the other put up" {
+	in_all_versions compare ptp
+	inside takeover ptp 1.0.0
+}
+
+@test "ptp: containers of both sides reach each other" {
+	inside reach ptp 1
+}
+
+@test "macvlan: same results, and either side takes down what the other put up" {
+	in_all_versions compare macvlan
+	inside takeover macvlan 1.0.0
+}
+
+@test "static: same results" {
+	in_all_versions compare static
+	inside takeover static 1.0.0
+}
+
+@test "tuning: same results, sysctls and backup, and either side puts back what the other changed" {
+	inside compare tuning 0.4.0
+	inside compare tuning 1.0.0
+	inside takeover tuning 1.0.0
+}
+
+@test "bandwidth: same queues and filters, and either side takes down what the other put up" {
+	inside compare bandwidth 0.4.0
+	inside compare bandwidth 1.0.0
+	inside takeover bandwidth 1.0.0
+}
+
 @test "errors have the reference's codes" {
 	inside errors
 }

@@ -71,6 +71,34 @@ keys_of() { # TYPE: what stands in the configuration besides version, name and t
 			"\"isGateway\":true,\"promiscMode\":true,\"dns\":{\"nameservers\":[\"10.9.9.9\"]},$(ipam "$V4")" \
 			'"bridge":"br8"'
 		;;
+	ptp)
+		printf '%s\n' \
+			"$(ipam "$V4" ',"routes":[{"dst":"0.0.0.0/0"}]')" \
+			"\"mtu\":1400,\"dns\":{\"domain\":\"d\"},$(ipam "$BOTH")"
+		;;
+	macvlan)
+		printf '%s\n' \
+			"\"master\":\"up0\",$(ipam "$V4" "$ROUTES")" \
+			"\"master\":\"up0\",\"mode\":\"private\",\"mtu\":1400,\"mac\":\"02:00:00:00:00:09\",$(ipam "$V4")" \
+			'"master":"up0","mode":"vepa"'
+		;;
+	static)
+		printf '%s\n' \
+			'"ipam":{"type":"static","addresses":[{"address":"10.5.0.9/24","gateway":"10.5.0.1"},{"address":"fd00:5::9/64"}],"routes":[{"dst":"0.0.0.0/0"}],"dns":{"nameservers":["10.5.0.1"]}}' \
+			'"ipam":{"type":"static","addresses":[]},"runtimeConfig":{"ips":["10.5.0.7/24"]}'
+		;;
+	tuning)
+		printf '%s\n' \
+			"\"dataDir\":\"$W/tuning\",\"mac\":\"02:00:00:00:00:0a\",\"mtu\":1300,\"promisc\":true,\"allmulti\":true" \
+			'"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1","net.core.somaxconn":"77"}' \
+			"\"dataDir\":\"$W/tuning\",\"runtimeConfig\":{\"mac\":\"02:00:00:00:00:0b\"}"
+		;;
+	bandwidth)
+		printf '%s\n' \
+			'"ingressRate":1000000,"ingressBurst":800000,"egressRate":123456789,"egressBurst":99999999' \
+			'"runtimeConfig":{"bandwidth":{"egressRate":8000,"egressBurst":16000}}' \
+			'"runtimeConfig":{"bandwidth":{}}'
+		;;
 	loopback) echo '"x":1' ;;
 	host-local)
 		printf '%s\n' "$(ipam "$BOTH" "$ROUTES")" \
@@ -88,7 +116,33 @@ configurations() { # TYPE VERSION
 	keys_of "$1" | head -n $n | sed "s|.*|{\"cniVersion\":\"$2\",\"name\":\"net\",\"type\":\"$1\",&}|"
 }
 
+# Plugins that stand behind another one in a chain.
+is_meta() { # TYPE
+	[ "$1" = tuning ] || [ "$1" = bandwidth ]
+}
+
+# The whole chain: the plugin alone, or a bridge before it whose result it is given.
+put_up() { # SIDE TYPE CONF
+	local first conf=$3
+	if is_meta "$2"; then
+		first=$(configurations bridge "$(jq -r .cniVersion <<<"$3")" | sed -n 2p)
+		add "$1" bridge c1 "$first"
+		conf=$(jq -c --slurpfile r "$W/out" '.prevResult = $r[0]' <<<"$3")
+	fi
+	add "$1" "$2" c1 "$conf"
+}
+
+take_down() { # SIDE TYPE CONF
+	del "$1" "$2" c1 "$3"
+	! is_meta "$2" || del "$1" bridge c1 "$(configurations bridge 1.0.0 | sed -n 2p)"
+}
+
 prepare() { # what some configurations need of the host
+	if ! ip link show up0 >/dev/null 2>&1; then
+		ip link add up0 type veth peer name up1
+		ip link set up0 up
+		ip link set up1 up
+	fi
 	printf 'nameserver 10.8.8.8\nsearch a.example b.example\noptions ndots:3\n' >"$W/resolv.conf"
 }
 
@@ -109,7 +163,14 @@ state() { # CONTAINER
 	within "$1" ip -o link | sed -E 's/@if[0-9]+/@if/; s/^[0-9]+: //; s/( qlen [0-9]+)? *\\ *link.*//'
 	ip -o addr | sed -E 's/veth[0-9a-f]{8}@if[0-9]+/veth/; /fe80::/d; s/^[0-9]+: //; s/ +valid_lft.*//; s/ (nodad|tentative)//'
 	ip -o -d link | sed -nE 's/.*(mtu [0-9]+).*(hairpin [a-z]+).*(isolated [a-z]+).*/\1 \2 \3/p'
+	ip route
+	within "$1" ip -o -d link | grep -Eo 'promiscuity [0-9]+|allmulti [0-9]+|macvlan mode [a-z]+'
+	within "$1" sysctl -n net.core.somaxconn
+	tc qdisc show | sed -E 's/veth[0-9a-f]{8}/veth/; s/refcnt [0-9]+ //; /noqueue|pfifo/d'
+	tc filter show parent ffff: dev "$(ip -o link | grep -Eom1 'veth[0-9a-f]{8}' || echo lo)" 2>/dev/null |
+		sed '/action order 2/,+2d' || true # Debian's asks for the redirection twice
 	sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding
+	grep -r '' "$W/tuning" 2>/dev/null | sed -E 's/("mac": )"[^"]*"/\1/; s/ +/ /g' || true
 }
 
 store() {
@@ -128,15 +189,16 @@ fresh_host() {
 one_side() { # SIDE TYPE CONF: all that can be seen of an ADD and a DEL
 	fresh_host
 	container c1
-	add "$1" "$2" c1 "$3"
+	put_up "$1" "$2" "$3"
 	normal
-	state c1
+	state c1 | sed -E 's/veth[0-9a-f]{8}/veth/g'
 	store
-	del "$1" "$2" c1 "$3"
+	take_down "$1" "$2" "$3"
 	echo "-- deleted"
 	within c1 ip -o link | sed -E 's/@.*//'
+	ip -o link | grep -Eo ' (bwp[0-9a-f]+|veth[0-9a-f]{8})' || true
 	store
-	del "$1" "$2" c1 "$3"
+	take_down "$1" "$2" "$3"
 }
 
 # The same configuration gives the same result, the same links, addresses, routes and store, and so does DEL.
@@ -161,13 +223,13 @@ takeover() { # TYPE VERSION
 			[ "$first" = "$OURS" ] && second=$THEIRS || second=$OURS
 			fresh_host
 			container c1
-			add "$first" "$1" c1 "$conf"
+			put_up "$first" "$1" "$conf"
 			result=$(cat "$W/out")
 			if $checks && [ "$first" = "$THEIRS" ]; then
 				(check "$first" "$1" c1 "$conf" "$result") 2>/dev/null || checks=false
 			fi
 			! $checks || check "$second" "$1" c1 "$conf" "$result"
-			del "$second" "$1" c1 "$conf"
+			take_down "$second" "$1" "$conf"
 			[ "$1" = loopback ] || ! within c1 ip link show eth0 2>/dev/null || fail "eth0 is left: $conf"
 			[ -z "$(store | grep -v last_reserved)" ] || fail "an address is left: $conf"
 		done

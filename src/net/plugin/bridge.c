@@ -531,22 +531,11 @@ static int bridge_status(const struct cni_call *call, struct err *e)
 	return conf_has_ipam(call) ? cni_ipam_run(call, NULL, e) : 0;
 }
 
-static int bridge_gc(const struct cni_call *call, struct err *e)
-{
-	struct err each = ERR_INIT;
-	int first = 0;
-
-	plugin_keep_first(&first, e, masquerade_gc(call, &each), &each);
-	if (conf_has_ipam(call))
-		plugin_keep_first(&first, e, cni_ipam_run(call, NULL, &each), &each);
-	return first;
-}
-
 const struct cni_plugin cni_plugin_bridge = {
 	.type = "bridge",
 	.add = bridge_add,
 	.del = bridge_del,
 	.check = bridge_check,
 	.status = bridge_status,
-	.gc = bridge_gc,
+	.gc = plugin_gc,
 };

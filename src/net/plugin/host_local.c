@@ -344,26 +344,6 @@ static int give_all(const struct cni_call *call, struct request *q, struct pool 
 	return r;
 }
 
-static int check_routes(const struct cni_call *call, const struct ipam *i, struct cni_result *res,
-			struct err *e)
-{
-	for (size_t k = 0; k < i->routes.n; k++) {
-		const struct cni_route *route = &i->routes.v[k];
-		struct ip_net dst;
-		struct ip_addr gw;
-
-		if (ip_net_parse(route->dst, &dst) < 0)
-			return err_set(e, -EINVAL, "the route's dst '%.60s' is no network",
-				       route->dst);
-		if (route->gw && *route->gw && ip_addr_parse(route->gw, &gw) < 0)
-			return err_set(e, -EINVAL, "the route's gw '%.60s' is no address",
-				       route->gw);
-	}
-	res->routes.v = i->routes.v;
-	res->routes.n = i->routes.n;
-	return 0;
-}
-
 static int host_local_add(const struct cni_call *call, struct cni_result **ret, struct err *e)
 {
 	struct request *q = arena_alloc(call->a, sizeof(*q));
@@ -374,7 +354,8 @@ static int host_local_add(const struct cni_call *call, struct cni_result **ret, 
 	if (!q || !res)
 		return err_set(e, -ENOMEM, "no memory for a result");
 	r = read_request(call, q, e);
-	r = r < 0 ? r : check_routes(call, q->ipam, res, e);
+	for (size_t i = 0; r == 0 && i < q->ipam->routes.n; i++)
+		r = result_add_checked_route(call, res, &q->ipam->routes.v[i], e);
 	if (r == 0 && q->ipam->resolv_conf && *q->ipam->resolv_conf)
 		r = read_resolv_conf(call, q->ipam->resolv_conf, &res->dns, e);
 	r = r < 0 ? r : pool_open(q->ipam->data_dir, call, &st, e);

@@ -16,9 +16,8 @@
 static const struct json_limits limits = { .bytes = CNI_TEXT_MAX };
 
 static const struct cni_plugin *const plugins[] = {
-	&cni_plugin_bridge,
-	&cni_plugin_host_local,
-	&cni_plugin_loopback,
+	&cni_plugin_bandwidth, &cni_plugin_bridge, &cni_plugin_host_local, &cni_plugin_loopback,
+	&cni_plugin_macvlan,   &cni_plugin_ptp,	   &cni_plugin_static,	   &cni_plugin_tuning,
 };
 
 const struct cni_plugin *cni_plugin_find(const char *type)
@@ -36,6 +35,17 @@ void plugin_keep_first(int *first, struct err *ret, int r, const struct err *e)
 	*first = r;
 	if (ret)
 		*ret = *e;
+}
+
+int plugin_gc(const struct cni_call *call, struct err *e)
+{
+	struct err each = ERR_INIT;
+	int first = 0;
+
+	plugin_keep_first(&first, e, masquerade_gc(call, &each), &each);
+	if (conf_has_ipam(call))
+		plugin_keep_first(&first, e, cni_ipam_run(call, NULL, &each), &each);
+	return first;
 }
 
 /* -- checks -- */

@@ -4,7 +4,9 @@
 #include "net/plugin/plugin.h"
 #include "sys/rtnl.h"
 
-extern const struct cni_plugin cni_plugin_bridge, cni_plugin_host_local, cni_plugin_loopback;
+extern const struct cni_plugin cni_plugin_bandwidth, cni_plugin_bridge, cni_plugin_host_local,
+	cni_plugin_loopback, cni_plugin_macvlan, cni_plugin_ptp, cni_plugin_static,
+	cni_plugin_tuning;
 
 /* -- conf.c: configurations and arguments -- */
 
@@ -32,6 +34,9 @@ bool conf_has_dns(const struct cni_dns *dns);
 
 /* Keeps the first failure of several steps that are all tried. */
 void plugin_keep_first(int *first, struct err *ret, int r, const struct err *e);
+
+/* GC of plugins that have IPAM and masquerade: both collect, both are tried. */
+int plugin_gc(const struct cni_call *call, struct err *e);
 
 /* -- iface.c: the container's interface -- */
 
@@ -88,6 +93,9 @@ int result_add_ip(const struct cni_call *call, struct cni_result *res, const str
 		  const struct ip_addr *gateway, struct err *e);
 int result_add_route(const struct cni_call *call, struct cni_result *res,
 		     const struct cni_route *route, struct err *e);
+/* The same for a route of a configuration: -EINVAL unless dst and gw are what they should be. */
+int result_add_checked_route(const struct cni_call *call, struct cni_result *res,
+			     const struct cni_route *route, struct err *e);
 /* Addresses of a result as values; what results come from has been checked (cni_result_read). */
 struct ip_net result_net(const char *text);
 struct ip_addr result_addr(const char *text);

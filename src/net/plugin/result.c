@@ -90,6 +90,19 @@ int result_add_route(const struct cni_call *call, struct cni_result *res,
 	return 0;
 }
 
+int result_add_checked_route(const struct cni_call *call, struct cni_result *res,
+			     const struct cni_route *route, struct err *e)
+{
+	struct ip_net dst;
+	struct ip_addr gw;
+
+	if (ip_net_parse(route->dst, &dst) < 0)
+		return err_set(e, -EINVAL, "the route's dst '%.60s' is no network", route->dst);
+	if (route->gw && *route->gw && ip_addr_parse(route->gw, &gw) < 0)
+		return err_set(e, -EINVAL, "the route's gw '%.60s' is no address", route->gw);
+	return result_add_route(call, res, route, e);
+}
+
 struct ip_net result_net(const char *text)
 {
 	struct ip_net net = { 0 };
