@@ -62,6 +62,7 @@ static int pull(struct cli *c, const char *what, const char *platform, struct la
 		       &(struct image_pull_options){ .platform = platform,
 						     .progress = layers_show,
 						     .told = layers_tell,
+						     .warned = layers_warn,
 						     .data = v },
 		       &a, &pulled, e);
 	layers_clear(v);

@@ -18,27 +18,6 @@
 #define FDS_MAX 6
 #define POLL_MS 1000
 
-/* Beside the running program, in the libexec folder beside it, or in the installed one. */
-static int find_program(const char *name, char **ret, struct err *e)
-{
-	static const char *const below[] = { "/", "/../libexec/corten/", "/../../bin/" };
-	AUTO_FREE char *dir = NULL;
-	AUTO_FREE char *path = NULL;
-
-	if (proc_self_dir(&dir) == 0) {
-		for (size_t i = 0; i < ARRAY_LEN(below); i++) {
-			free(path);
-			path = str_printf("%s%s%s", dir, below[i], name);
-			if (path && access(path, X_OK) == 0) {
-				*ret = TAKE_PTR(path);
-				return 0;
-			}
-		}
-	}
-	*ret = str_printf(CORTEN_LIBEXECDIR "/%s", name);
-	return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
-}
-
 static int open_channel(int pair[2], struct err *e)
 {
 	const struct timeval limit = { .tv_sec = MESSAGE_SECONDS };
@@ -69,7 +48,7 @@ int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct 
 	AUTO_FREE char *path = NULL;
 	struct spawn_fd all[FDS_MAX];
 	const char *program = program_of(role);
-	int pair[2], r = find_program(program, &path, e);
+	int pair[2], r = proc_program_find(program, &path);
 	char *argv[] = { (char *)program, (char *)role, NULL };
 	char *envp[] = { NULL };
 	struct spawn_options o = { .path = path,
@@ -80,8 +59,11 @@ int worker_start(const char *role, const struct spawn_fd *fds, size_t n, struct 
 				   .dies_with_parent = true };
 
 	ASSERT(n < FDS_MAX);
-	if (r == 0)
-		r = open_channel(pair, e);
+	if (r < 0)
+		return err_set(e, r,
+			       "program '%s' not found beside corten or in " CORTEN_LIBEXECDIR,
+			       program);
+	r = open_channel(pair, e);
 	if (r < 0)
 		return r;
 	if (n > 0)

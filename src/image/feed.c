@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "spec/fetch_setup.h"
+#include "image/registry/fetcher.h"
 
 /* Larger blobs are asked for in parts that end at multiples of this, by several fetchers where they are idle. */
 #define PART_BYTES ((int64_t)32 << 20)
@@ -52,60 +52,17 @@ static void tell(struct fetch_feed *f, const struct blob *b, const char *words)
 		f->told(f->told_data, b->layer->digest, words);
 }
 
-static int start_fetcher(struct fetch_feed *f, struct fetcher *x, struct err *e)
-{
-	AUTO_STRBUF struct strbuf b = { 0 };
-	int r;
-
-	if (x->worker.control >= 0)
-		return 0;
-	json_write(&fetch_setup_table, f->setup, 0, &b);
-	if (strbuf_ok(&b) < 0)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = worker_start("fetch", NULL, 0, &x->worker, e);
-	if (r == 0)
-		r = worker_send(&x->worker, WORKER_START, 0, b.p, b.len, -EBADF, e);
-	explicit_bzero(b.p, b.len);
-	return r;
-}
-
-static int send_get(struct fetcher *x, const char *path, int fd, uint64_t offset, uint64_t size,
-		    struct err *e)
-{
-	int r = worker_msg_send(x->worker.control, WORKER_GET, offset, size, path, strlen(path),
-				fd);
-
-	x->worker.heard_ms = clock_mono_ms();
-	return r < 0 && r != -EPIPE ? err_sys(e, r, "talk to the worker") : 0;
-}
-
 /* ---- small documents ---- */
 
 int fetch_small(struct fetch_feed *f, const char *path, struct ingest *to, uint64_t size,
 		char **ret_type, struct err *e)
 {
 	struct fetcher *x = &f->fetchers[0];
-	int r = start_fetcher(f, x, e);
+	int r = fetcher_start(f->setup, &x->worker, e);
 
 	if (r == 0)
-		r = send_get(x, path, to->fd, 0, size, e);
-	while (r == 0) {
-		AUTO_FREE char *payload = NULL;
-		struct worker_msg m = { 0 };
-
-		r = worker_wait(&x->worker, false, e);
-		if (r == 0)
-			r = worker_recv(&x->worker, &m, &payload, e);
-		if (r < 0 || m.type == WORKER_PROGRESS)
-			continue;
-		if (m.type != WORKER_GOT)
-			return err_set(e, -EPROTO, "the worker sent message %u", m.type);
-		if (strlen(payload) >= m.len)
-			return err_set(e, -EPROTO, "the worker sent no media type");
-		*ret_type = TAKE_PTR(payload);
-		return 0;
-	}
-	return r;
+		r = fetcher_get(&x->worker, path, 0, size, to->fd, e);
+	return r < 0 ? r : fetcher_wait_got(&x->worker, f->warner, ret_type, e);
 }
 
 /* ---- pieces ---- */
@@ -166,7 +123,7 @@ static int begin_piece(struct fetch_feed *f, struct fetcher *x, struct blob *b, 
 	char path[DIGEST_TEXT_MAX + 16];
 	AUTO_FD to = -EBADF;
 	uint64_t flags = WORKER_GET_STREAM;
-	int r = start_fetcher(f, x, e);
+	int r = fetcher_start(f->setup, &x->worker, e);
 
 	ASSERT(b->n < PIECES_MAX);
 	if (r < 0)
@@ -182,7 +139,7 @@ static int begin_piece(struct fetch_feed *f, struct fetcher *x, struct blob *b, 
 	x->blob = b;
 	x->begin = p->begin;
 	snprintf(path, sizeof(path), "blobs/%s", b->layer->digest);
-	return send_get(x, path, to, (uint64_t)p->begin, (uint64_t)p->end | flags, e);
+	return fetcher_get(&x->worker, path, (uint64_t)p->begin, (uint64_t)p->end | flags, to, e);
 }
 
 /* The piece that begins at `offset`, for the reader: its descriptor, or -EAGAIN. */
@@ -301,16 +258,12 @@ static int on_message(struct fetch_feed *f, struct fetcher *x, struct err *e)
 {
 	AUTO_FREE char *payload = NULL;
 	struct worker_msg m;
-	int r = worker_recv(&x->worker, &m, &payload, e);
+	int r = fetcher_recv(&x->worker, f->warner, &m, &payload, e);
 
-	if (r < 0)
-		return err_wrap(e, r, "layer %.19s", x->blob->layer->digest);
 	/* How far a layer is tells its reader. */
-	if (m.type == WORKER_PROGRESS)
-		return 0;
-	if (m.type != WORKER_GOT)
-		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
-	return on_got(f, x, &m);
+	if (r > 0)
+		return on_got(f, x, &m);
+	return r < 0 ? err_wrap(e, r, "layer %.19s", x->blob->layer->digest) : 0;
 }
 
 /* ---- the feed ---- */

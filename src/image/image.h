@@ -56,9 +56,10 @@ struct image_pull_options {
 	const char *platform;		   /* "linux/amd64"; NULL: this host's */
 	const char *name;		   /* full reference that it gets here; NULL: its own */
 	image_progress_fn progress;
-	/* A layer's steps in docker's words: "Pulling fs layer", "Download complete". Both may be NULL. */
+	/* A layer's steps in docker's words: "Pulling fs layer", "Download complete". All may be NULL. */
 	void (*told)(void *data, const char *digest, const char *words);
-	void *data; /* of both */
+	void (*warned)(void *data, const char *words); /* the registry's, each once */
+	void *data;				       /* of all three */
 };
 struct image_pulled {
 	const char *name;   /* full reference */

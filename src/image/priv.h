@@ -172,6 +172,7 @@ int image_usage_list(struct store *s, const char *ns, struct arena *a, struct im
 		     struct err *e);
 
 struct fetch_setup;
+struct warner;
 
 /* ---- feed.c: layers from a registry ---- */
 
@@ -190,6 +191,7 @@ struct fetch_feed {
 	const struct fetch_setup *setup;
 	void (*told)(void *data, const char *digest, const char *words); /* may be NULL */
 	void *told_data;
+	struct warner *warner; /* may be NULL */
 	struct fetcher fetchers[FETCHERS_MAX];
 	struct blob *blobs;
 	size_t n;

@@ -22,6 +22,7 @@ struct pull {
 	struct ref ref;
 	struct fetch_setup setup;
 	struct fetch_feed feed;
+	struct warner warner;
 	struct worker names; /* the manifest role */
 	struct trust *trust;
 	size_t documents;
@@ -395,6 +396,7 @@ static int pull_once(struct pull *p, struct image_pulled *ret, struct err *e)
 	fetch_feed_init(&p->feed, &p->w, &p->setup);
 	p->feed.told = p->o->told;
 	p->feed.told_data = p->o->data;
+	p->feed.warner = &p->warner;
 	r = pull(p, ret, e);
 	worker_stop(&p->names);
 	fetch_feed_done(&p->feed, r == -EBADMSG);
@@ -407,7 +409,7 @@ int image_pull(struct store *s, const char *ns, const char *what,
 	       const struct image_pull_options *o, struct arena *a, struct image_pulled *ret,
 	       struct err *e)
 {
-	struct pull p = { .o = o, .a = a };
+	struct pull p = { .o = o, .a = a, .warner = { .warned = o->warned, .data = o->data } };
 	struct err why = ERR_INIT;
 	int r = ref_parse(what, &p.ref, e);
 

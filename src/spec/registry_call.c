@@ -28,7 +28,6 @@ static const struct json_field answer_rows[] = {
 	ROW(registry_answer, mounted, "mounted", JSON_STR, 0),
 	ROW(registry_answer, tags, "tags", JSON_STRS, 0),
 	JSON_ROW_SUB(registry_answer, referrers, "referrers", JSON_OBJS, 0, oci_descriptor_table),
-	ROW(registry_answer, warnings, "warnings", JSON_STRS, 0),
 };
 JSON_TABLE(registry_answer_table, "answer", registry_answer, answer_rows);
 

@@ -37,7 +37,6 @@ struct registry_answer {
 	const char *mounted;
 	struct json_strs tags;
 	OCI_LIST(struct oci_descriptor) referrers;
-	struct json_strs warnings; /* the registry's own words for the user */
 };
 
 extern const struct json_table registry_call_table, registry_answer_table;
@@ -45,7 +44,6 @@ extern const struct json_table registry_call_table, registry_answer_table;
 /* Limits of lists, over all pages. */
 #define REGISTRY_TAGS_MAX 20000
 #define REGISTRY_REFERRERS_MAX 4096
-#define REGISTRY_WARNINGS_MAX 8
 #define REGISTRY_FROM_MAX 8
 
 /* [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}: distribution-spec's grammar of tags. */

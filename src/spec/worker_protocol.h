@@ -50,6 +50,7 @@ enum worker_msg_type {
 	WORKER_GOT, /* a: the end that was reached, b: WORKER_GOT_WHOLE or 0; payload: media type NUL digest by the registry's own words, both may be empty */
 	WORKER_DESCRIBED, /* manifest, describe: payload: image_described_table's JSON */
 	WORKER_CALLED,	  /* fetch: payload: registry_answer_table's JSON */
+	WORKER_WARNED,	  /* fetch: payload: what the registry says to the user */
 	WORKER_WANT, /* a: size, payload: digest NUL media type; the answer is WORKER_DOCUMENT */
 	WORKER_SIGNATURE, /* signatures: payload: signature_candidate_table's JSON */
 	WORKER_VERIFIED,  /* verify: payload: verify_result_table's JSON */

@@ -39,9 +39,6 @@ struct fetch_token {
 	int64_t until_ms; /* clock_mono_ms */
 };
 
-/* Warnings of a registry for the user, kept until the next answer. */
-#define FETCH_WARNINGS_MAX 8
-#define FETCH_WARNING_MAX 512
 /* Tries without a byte more than before. One that got on begins the count anew. */
 #define FETCH_TRIES_MAX 5
 #define FETCH_WAIT_FIRST_MS 100
@@ -63,8 +60,6 @@ struct fetch {
 	const char *actions; /* on the repository, that the call in hand needs */
 	/* Of an upload that was begun: where it goes on, malloc'ed, and of which blob; see fetch_push.c. */
 	char *upload_url, upload_digest[DIGEST_TEXT_MAX];
-	char warnings[FETCH_WARNINGS_MAX][FETCH_WARNING_MAX];
-	size_t warnings_n;
 };
 
 /* One HTTP exchange: what is asked, and what came. */
@@ -94,6 +89,7 @@ struct exchange {
 	struct pace pace;
 	bool is_slow; /* it stalled or trickled, and was given up for that */
 	size_t headers_len;
+	size_t warnings_n;
 	struct challenge challenge;
 	char media_type[256], digest[256];
 	int64_t body_sent, content_length, range_end, chunk_min;

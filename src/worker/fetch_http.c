@@ -25,6 +25,8 @@
 #define HEADER_LINE_MAX ((size_t)8 << 10)
 /* Of one answer, with those of informational ones before it. */
 #define HEADERS_MAX ((size_t)256 << 10)
+/* Of one answer. */
+#define WARNINGS_MAX 8
 
 void exchange_done(struct exchange *x)
 {
@@ -137,13 +139,12 @@ static void take_filters(struct exchange *x, const char *v)
 static void take_warning(struct exchange *x, const char *v)
 {
 	const char *text = str_skip(v, "299 - \"");
-	struct fetch *f = x->f;
 	size_t n = text ? strlen(text) : 0;
 
-	if (n < 2 || text[n - 1] != '"' || f->warnings_n >= FETCH_WARNINGS_MAX)
+	if (n < 2 || text[n - 1] != '"' || x->warnings_n++ >= WARNINGS_MAX)
 		return;
-	snprintf(f->warnings[f->warnings_n++], FETCH_WARNING_MAX, "%.*s", (int)MIN(n - 1, 500u),
-		 text);
+	if (worker_msg_send(WORKER_CONTROL_FD, WORKER_WARNED, 0, 0, text, n - 1, -EBADF) < 0)
+		x->f->is_deserted = true;
 }
 
 static const struct {

@@ -117,16 +117,11 @@ static int check(const struct registry_call *c, int fd, struct err *e)
 	return 0;
 }
 
-static int send_answer(struct fetch *f, struct registry_answer *answer, struct err *e)
+static int send_answer(const struct registry_answer *answer, struct err *e)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };
-	const char *warnings[REGISTRY_WARNINGS_MAX];
 	int r;
 
-	for (size_t i = 0; i < f->warnings_n; i++)
-		warnings[i] = f->warnings[i];
-	answer->warnings = (struct json_strs){ warnings, f->warnings_n };
-	f->warnings_n = 0;
 	json_write(&registry_answer_table, answer, 0, &out);
 	if (strbuf_ok(&out) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -161,5 +156,5 @@ int fetch_serve_call(struct fetch *f, const char *json, size_t len, int fd, stru
 		return r;
 	f->actions = verbs[call.verb].actions;
 	r = fetch_from_hosts(f, verbs[call.verb].where, true, run, &v, e);
-	return r < 0 ? r : send_answer(f, &answer, e);
+	return r < 0 ? r : send_answer(&answer, e);
 }

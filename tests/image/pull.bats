@@ -97,6 +97,15 @@ for row in sqlite3.connect(sys.argv[1]).execute("SELECT labels FROM content"): p
 	[[ $output == *"manifest unknown"* ]]
 }
 
+@test "what the registry wants the user to know is said, each once, and is no order to a terminal" {
+	run -0 --separate-stderr pull -q "$HOST/warned"
+	[ "$output" = "$HOST/warned:latest" ]
+	[ "$(sort <<<"$stderr")" = 'corten: warning: the registry says: red?[31m
+corten: warning: the registry says: this registry closes' ]
+	run -0 --separate-stderr "$CORTEN" image inspect --raw "docker://$HOST/warned"
+	[ "$(grep -c 'this registry closes' <<<"$stderr")" = 1 ]
+}
+
 @test "a registry that breaks off: resumed by range, nothing fetched twice" {
 	run -0 pull "$HOST/reset"
 	[ "$(noise)" = 3145728 ]

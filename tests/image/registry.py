@@ -54,6 +54,7 @@ large_image = functools.cache(lambda: make_image(LARGE_BYTES))
 class Handler(uploads.Uploads, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     counts = {}
+    warnings = []
     has_first = threading.Event()
 
     def log_message(self, *args):
@@ -64,6 +65,8 @@ class Handler(uploads.Uploads, http.server.BaseHTTPRequestHandler):
         headers.setdefault("Content-Length", str(len(body)))
         for key, value in headers.items():
             self.send_header(key.replace("_", "-"), value)
+        for words in self.warnings:
+            self.send_header("Warning", words)
         self.end_headers()
         self.send(body)
 
@@ -206,6 +209,14 @@ class Handler(uploads.Uploads, http.server.BaseHTTPRequestHandler):
 
     def token_broken(self):
         self.answer(500, b"no")
+
+    # ---- words for the user ----
+
+    def do_warned(self, kind, name):
+        """The same words with every answer, and some that are an order to a terminal with the image itself."""
+        self.warnings = ['299 - "this registry closes"'] + ['299 - "red\x1b[31m"'] * (name == "latest")
+        self.plain(kind, name)
+        self.warnings = []
 
     # ---- what goes wrong ----
 

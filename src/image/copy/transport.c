@@ -31,7 +31,8 @@ static int parse_ref(struct copy_place *p, struct arena *a, struct err *e)
 static int open_remote(const struct copy_room *room, const struct image_access *access,
 		       struct copy_place *p, struct err *e)
 {
-	p->remote = (struct remote){ .access = access, .warned = room->warned, .data = room->data };
+	p->remote = (struct remote){ .access = access,
+				     .warner = { .warned = room->warned, .data = room->data } };
 	return remote_init(&p->remote, &p->ref, room->a, e);
 }
 
@@ -245,6 +246,7 @@ static int bring(struct copying *c, const char *name, struct err *e)
 						 .name = name,
 						 .progress = o->progress,
 						 .told = o->told,
+						 .warned = o->warned,
 						 .data = o->data };
 	const struct image_load_options load = { .platform = o->platform,
 						 .wanted = c->from.name,

@@ -11,7 +11,8 @@ static int open_remote(const char *what, const struct image_remote_options *o, s
 {
 	int r = ref_parse(what, ref, e);
 
-	*ret = (struct remote){ .access = o->access, .warned = o->warned, .data = o->data };
+	*ret = (struct remote){ .access = o->access,
+				.warner = { .warned = o->warned, .data = o->data } };
 	return r < 0 ? r : remote_init(ret, ref, a, e);
 }
 

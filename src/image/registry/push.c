@@ -70,7 +70,7 @@ int image_push(struct store *s, const char *ns, const char *what,
 	       const struct image_push_options *o, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct remote g = { .warned = o->warned, .data = o->data };
+	struct remote g = { .warner = { .warned = o->warned, .data = o->data } };
 	struct ref ref;
 	int r = ref_parse(what, &ref, e);
 

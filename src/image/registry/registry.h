@@ -3,7 +3,7 @@
  * The image room's part that speaks with registries beyond a pull: descriptions of documents, labels, push, copy and
  * what else a registry can be asked for. The image room alone includes this. Safe after fork: no.
  */
-#include "image/priv.h"
+#include "image/registry/fetcher.h"
 #include "spec/fetch_setup.h"
 #include "spec/image_described.h"
 #include "spec/registry_call.h"
@@ -46,9 +46,7 @@ struct remote {
 	struct fetch_setup setup;
 	struct worker lanes[FETCHERS_MAX];
 	const struct image_access *access; /* may be NULL */
-	/* Words of the registry for the user; may be NULL. */
-	void (*warned)(void *data, const char *words);
-	void *data;
+	struct warner warner;
 };
 /* Nothing is started yet. `ref` must stay. */
 int remote_init(struct remote *g, const struct ref *ref, struct arena *a, struct err *e);
@@ -57,7 +55,7 @@ void remote_done(struct remote *g);
 /* Sends a call on a lane that has none; `fd`: the body, or -EBADF. */
 int remote_send(struct remote *g, size_t lane, const struct registry_call *c, int fd,
 		struct err *e);
-/* After the lane's control channel has something: 1 with the checked answer, 0 with `*ret_done` bytes sent. */
+/* After the lane's control channel has something: 1 with the checked answer, 0 when it goes on, perhaps with `*ret_done` bytes sent. */
 int remote_read(struct remote *g, size_t lane, struct arena *a, struct registry_answer *ret,
 		int64_t *ret_done, struct err *e);
 /* Sends on the first lane and waits for the answer. */

@@ -12,7 +12,6 @@
 
 /* To give up an upload with the registry. */
 #define END_MS 3000
-#define WARNING_MAX 512
 
 int remote_init(struct remote *g, const struct ref *ref, struct arena *a, struct err *e)
 {
@@ -33,28 +32,11 @@ void remote_done(struct remote *g)
 	}
 }
 
-static int start(struct remote *g, struct worker *w, struct err *e)
-{
-	AUTO_STRBUF struct strbuf b = { 0 };
-	int r;
-
-	if (w->control >= 0)
-		return 0;
-	json_write(&fetch_setup_table, &g->setup, 0, &b);
-	if (strbuf_ok(&b) < 0)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = worker_start("fetch", NULL, 0, w, e);
-	if (r == 0)
-		r = worker_send(w, WORKER_START, 0, b.p, b.len, -EBADF, e);
-	explicit_bzero(b.p, b.len);
-	return r;
-}
-
 int remote_send(struct remote *g, size_t lane, const struct registry_call *c, int fd, struct err *e)
 {
 	AUTO_STRBUF struct strbuf b = { 0 };
 	struct worker *w = &g->lanes[lane];
-	int r = start(g, w, e);
+	int r = fetcher_start(&g->setup, w, e);
 
 	json_write(&registry_call_table, c, 0, &b);
 	if (r == 0 && strbuf_ok(&b) < 0)
@@ -76,7 +58,6 @@ static int check(const struct registry_answer *a, struct err *e)
 {
 	bool is_ok = a->size >= 0 && a->tags.n <= REGISTRY_TAGS_MAX &&
 		     a->referrers.n <= REGISTRY_REFERRERS_MAX &&
-		     a->warnings.n <= REGISTRY_WARNINGS_MAX &&
 		     (!a->media_type || strlen(a->media_type) <= LIMIT_NAME) &&
 		     (!a->digest || !*a->digest || digest_is_valid(a->digest));
 
@@ -84,24 +65,7 @@ static int check(const struct registry_answer *a, struct err *e)
 		is_ok = registry_tag_is_valid(a->tags.v[i]);
 	for (size_t i = 0; is_ok && i < a->referrers.n; i++)
 		is_ok = is_descriptor(&a->referrers.v[i]);
-	for (size_t i = 0; is_ok && i < a->warnings.n; i++)
-		is_ok = strlen(a->warnings.v[i]) <= WARNING_MAX;
 	return is_ok ? 0 : err_set(e, -EPROTO, "the worker sent a wrong answer");
-}
-
-/* A terminal shows them: nothing of them may be an order to it. */
-static void warn(struct remote *g, const struct registry_answer *a)
-{
-	for (size_t i = 0; g->warned && i < a->warnings.n; i++) {
-		char words[WARNING_MAX + 1];
-		size_t n = strlen(a->warnings.v[i]);
-
-		memcpy(words, a->warnings.v[i], n + 1);
-		for (char *p = words; *p; p++)
-			if ((unsigned char)*p < 0x20 || *p == 0x7f)
-				*p = '?';
-		g->warned(g->data, words);
-	}
 }
 
 int remote_read(struct remote *g, size_t lane, struct arena *a, struct registry_answer *ret,
@@ -110,28 +74,24 @@ int remote_read(struct remote *g, size_t lane, struct arena *a, struct registry_
 	static const struct json_limits lim = { .bytes = WORKER_PAYLOAD_MAX };
 	AUTO_FREE char *payload = NULL;
 	struct worker_msg m;
-	int r = worker_recv(&g->lanes[lane], &m, &payload, e);
+	int r = fetcher_recv(&g->lanes[lane], &g->warner, &m, &payload, e);
 
-	if (r < 0)
-		return r;
-	if (m.type == WORKER_PROGRESS) {
+	if (r == 0 && m.type == WORKER_PROGRESS)
 		*ret_done = (int64_t)MIN(m.a, (uint64_t)INT64_MAX);
-		return 0;
-	}
+	if (r <= 0)
+		return r;
 	if (m.type != WORKER_CALLED)
 		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
 	r = json_read(&registry_answer_table, payload, m.len, &lim, a, ret, e);
 	if (r == 0)
 		r = check(ret, e);
-	if (r == 0)
-		warn(g, ret);
 	return r < 0 ? r : 1;
 }
 
 int remote_call(struct remote *g, const struct registry_call *c, int fd, struct arena *a,
 		struct registry_answer *ret, struct err *e)
 {
-	int64_t done;
+	int64_t done = 0;
 	int r = remote_send(g, 0, c, fd, e);
 
 	while (r == 0) {
@@ -147,30 +107,9 @@ int remote_call(struct remote *g, const struct registry_call *c, int fd, struct 
 static int send_get(struct remote *g, size_t lane, const char *path, uint64_t end, int fd,
 		    struct err *e)
 {
-	struct worker *w = &g->lanes[lane];
-	int r = start(g, w, e);
+	int r = fetcher_start(&g->setup, &g->lanes[lane], e);
 
-	if (r < 0)
-		return r;
-	w->heard_ms = clock_mono_ms();
-	r = worker_msg_send(w->control, WORKER_GET, 0, end, path, strlen(path), fd);
-	return r < 0 && r != -EPIPE ? err_sys(e, r, "talk to the worker") : 0;
-}
-
-/* 1: got, with the media type, malloc'ed, in `*ret_type` when that is asked for. */
-static int read_got(struct remote *g, size_t lane, char **ret_type, struct err *e)
-{
-	AUTO_FREE char *payload = NULL;
-	struct worker_msg m;
-	int r = worker_recv(&g->lanes[lane], &m, &payload, e);
-
-	if (r < 0 || m.type == WORKER_PROGRESS)
-		return r;
-	if (m.type != WORKER_GOT || strlen(payload) >= m.len)
-		return err_set(e, -EPROTO, "the worker sent message %u", m.type);
-	if (ret_type)
-		*ret_type = TAKE_PTR(payload);
-	return 1;
+	return r < 0 ? r : fetcher_get(&g->lanes[lane], path, 0, end, fd, e);
 }
 
 int remote_document(struct remote *g, const char *path, struct arena *a,
@@ -183,11 +122,8 @@ int remote_document(struct remote *g, const char *path, struct arena *a,
 
 	if (r == 0)
 		r = send_get(g, 0, path, WORKER_GET_BOUNDED | LIMIT_MANIFEST_BYTES, fd, e);
-	while (r == 0) {
-		r = worker_wait(&g->lanes[0], false, e);
-		if (r == 0)
-			r = read_got(g, 0, &type, e);
-	}
+	if (r == 0)
+		r = fetcher_wait_got(&g->lanes[0], &g->warner, &type, e);
 	if (r < 0)
 		return r;
 	r = lseek(fd, 0, SEEK_SET) < 0 ? -errno
@@ -214,5 +150,11 @@ int remote_stream(struct remote *g, size_t lane, const char *digest, int64_t siz
 
 int remote_stream_read(struct remote *g, size_t lane, struct err *e)
 {
-	return read_got(g, lane, NULL, e);
+	AUTO_FREE char *payload = NULL;
+	struct worker_msg m;
+	int r = fetcher_recv(&g->lanes[lane], &g->warner, &m, &payload, e);
+
+	return r > 0 && m.type != WORKER_GOT
+		       ? err_set(e, -EPROTO, "the worker sent message %u", m.type)
+		       : r;
 }
