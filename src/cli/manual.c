@@ -148,7 +148,9 @@ static const struct manual manuals[] = {
 	{ "image check",
 	  PARAGRAPHS(
 		  "Compares the store with the disk: reads every blob again, looks through the folder of every "
-		  "layer, and says what is damaged, what is missing and what belongs to nothing. With --repair damaged "
+		  "layer for names, sizes, times, modes, owners and attributes, and says what is damaged, what is missing "
+		  "and what belongs to nothing. With --deep every layer is unpacked once more beside the one that is there, "
+		  "and contents are compared too. With --repair damaged "
 		  "blobs are dropped, layers are made again from whole blobs, and the images that must be pulled or loaded "
 		  "again are named. The exit code is 1 when something is wrong or, with --repair, lost."),
 	  exits_plain, ITEMS({ "corten image check --repair", "After a disk error" }),

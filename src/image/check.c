@@ -1,6 +1,6 @@
 /*
  * Store against disk: every blob is read again, every layer's folder looked through, every image asked whether it has all
- * it needs; then what lies on disk without a row.
+ * it needs; with is_deep every layer's contents are held against its blob; then what lies on disk without a row.
  */
 #include "image/priv.h"
 
@@ -9,18 +9,42 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct strs {
+	const char **v; /* malloc'ed; the texts are the arena's */
+	size_t n, cap;
+};
 struct check {
 	struct store *s;
 	const char *ns;
 	const struct image_check_options *o;
 	struct arena *a;
 	struct image_checked out;
+	struct strs bad;	     /* digests of blobs and chain ids of layers that are damaged */
+	struct image_record **whole; /* whose layers are looked into with is_deep */
+	size_t whole_n;
 };
 
 static void tell(struct check *c, enum image_finding finding, const char *what, const char *words)
 {
 	if (c->o->told)
 		c->o->told(c->o->data, finding, what, words);
+}
+
+static int note_bad(struct check *c, const char *name, struct err *e)
+{
+	if (mem_grow(&c->bad.v, &c->bad.cap, c->bad.n + 1, sizeof(*c->bad.v)) < 0 ||
+	    !(c->bad.v[c->bad.n] = arena_strdup(c->a, name)))
+		return err_set(e, -ENOMEM, "out of memory");
+	c->bad.n++;
+	return 0;
+}
+
+static bool is_bad(const struct check *c, const char *name)
+{
+	for (size_t i = 0; i < c->bad.n; i++)
+		if (streq(c->bad.v[i], name))
+			return true;
+	return false;
 }
 
 /* ---- blobs ---- */
@@ -36,8 +60,9 @@ static int check_blob(struct check *c, const char *digest, int64_t size, struct 
 	if (r == -ENOENT || r == -EBADMSG) {
 		c->out.damaged++;
 		tell(c, IMAGE_DAMAGED, what, err_text(&why, r));
-		if (!c->o->is_repair)
-			return 0;
+		r = note_bad(c, digest, e);
+		if (r < 0 || !c->o->is_repair)
+			return r;
 		/* Gone is better than wrong: the next pull or load brings it. */
 		r = store_content_drop(c->s, digest, e);
 		if (r >= 0)
@@ -159,7 +184,80 @@ static int check_image(struct check *c, const struct image_use *use, struct err 
 			    : "runs, but lacks blobs: pull or load it again");
 		return 0;
 	}
+	if (!broken && c->whole)
+		c->whole[c->whole_n++] = rec;
 	return broken && c->o->is_repair ? rebuild(c, rec, what) : 0;
+}
+
+/* ---- contents ---- */
+
+static int on_trial(struct image_work *w, const struct image_layer *layer, const char *key,
+		    struct err *e)
+{
+	struct check *c = w->trial_data;
+	AUTO_FREE char *what = str_printf("layer %s", layer->chain_id);
+	struct err why = ERR_INIT;
+	int r = what ? store_snapshot_compare(c->s, c->ns, layer->chain_id, key, &why) : -ENOMEM;
+
+	if (r == -ENOENT || r == -EBADMSG) {
+		c->out.damaged++;
+		tell(c, IMAGE_DAMAGED, what, err_text(&why, r));
+		return note_bad(c, layer->chain_id, e);
+	}
+	if (r < 0 && e)
+		*e = why;
+	return r;
+}
+
+/* Only what all the blobs are there for, and are whole. */
+static void leave_out_bad(struct check *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->whole_n; i++) {
+		const struct image_record *rec = c->whole[i];
+		bool is_out = false;
+
+		for (size_t k = 0; k < rec->layers.n; k++)
+			is_out |= is_bad(c, rec->layers.v[k].digest);
+		if (!is_out)
+			c->whole[n++] = c->whole[i];
+	}
+	c->whole_n = n;
+}
+
+static int mend_bad(struct check *c, const struct image_record *rec, struct err *e)
+{
+	AUTO_FREE char *what = str_printf("image %s", rec->config_digest);
+	bool is_hurt = false;
+	int r = what ? 0 : err_set(e, -ENOMEM, "out of memory");
+
+	for (size_t i = 0; i < rec->layers.n && r >= 0; i++) {
+		if (!is_bad(c, rec->layers.v[i].chain_id))
+			continue;
+		is_hurt = true;
+		r = store_snapshot_distrust(c->s, c->ns, rec->layers.v[i].chain_id, e);
+	}
+	return r < 0 || !is_hurt ? MIN(r, 0) : rebuild(c, rec, what);
+}
+
+/* Each layer of all these images is unpacked once more beside what is there. */
+static int look_into_layers(struct check *c, struct err *e)
+{
+	struct image_work w = { .s = c->s, .ns = c->ns, .trial = on_trial, .trial_data = c };
+	int r;
+
+	leave_out_bad(c);
+	if (c->whole_n == 0)
+		return 0;
+	r = image_work_begin(&w, e);
+	if (r < 0)
+		return r;
+	r = image_unpack(&w, c->whole, c->whole_n, e);
+	image_work_abandon(&w);
+	for (size_t i = 0; i < c->whole_n && r >= 0 && c->o->is_repair; i++)
+		r = mend_bad(c, c->whole[i], e);
+	return r;
 }
 
 /* ---- all ---- */
@@ -209,13 +307,20 @@ int image_check(struct store *s, const char *ns, const char *what,
 
 	if (r >= 0)
 		r = image_usage_list(s, ns, a, &usage, e);
+	if (r >= 0 && o->is_deep) {
+		c.whole = arena_calloc(a, usage.n + 1, sizeof(*c.whole));
+		r = c.whole ? 0 : err_set(e, -ENOMEM, "out of memory");
+	}
 	if (r >= 0)
 		r = check_blobs(&c, only, e);
 	for (size_t i = 0; r >= 0 && i < usage.n; i++)
 		if (!only || streq(usage.v[i].manifest_digest, only->manifest_digest))
 			r = check_image(&c, &usage.v[i], e);
+	if (r >= 0 && o->is_deep)
+		r = look_into_layers(&c, e);
 	if (r >= 0 && !only)
 		r = check_orphans(&c, e);
+	free(c.bad.v);
 	if (r < 0)
 		return r;
 	*ret = c.out;

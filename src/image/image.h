@@ -276,6 +276,7 @@ enum image_finding {
 };
 struct image_check_options {
 	bool is_repair;
+	bool is_deep; /* contents of layers too: each is unpacked once more and compared */
 	/* `what`: "blob sha256:…", "layer sha256:…", "image NAME", "store". */
 	void (*told)(void *data, enum image_finding finding, const char *what, const char *words);
 	void *data;

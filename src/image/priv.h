@@ -96,6 +96,13 @@ struct image_work {
 	image_progress_fn progress;
 	void *progress_data;
 	struct image_feed *feed; /* NULL: the store */
+	/*
+	 * NULL, or: nothing is committed. Every layer is unpacked once more beside the one that is there, whose key is
+	 * its chain id, for this to look at both; an error ends the work.
+	 */
+	int (*trial)(struct image_work *w, const struct image_layer *layer, const char *key,
+		     struct err *e);
+	void *trial_data;
 };
 /* Mends what killed ones left, then takes a lease and an intent. */
 int image_work_begin(struct image_work *w, struct err *e);

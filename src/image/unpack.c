@@ -107,11 +107,11 @@ static int list_jobs(struct jobs *j, const struct image_record *rec, struct err 
 			r = has_snapshot(w->s, w->ns, l->chain_id, e);
 		if (r < 0)
 			return r;
-		if (is_listed(j, l->chain_id) || (r > 0 && !is_missing(w, l)))
+		if (is_listed(j, l->chain_id) || (r > 0 && !w->trial && !is_missing(w, l)))
 			continue;
 		job = &j->v[j->n];
 		*job = (struct job){ .layer = l,
-				     .is_copy = r > 0,
+				     .is_copy = r > 0 && !w->trial,
 				     .needed = -1,
 				     .reservation = -EBADF,
 				     .worker = { .control = -EBADF },
@@ -200,7 +200,7 @@ static int start_unpack(struct jobs *j, struct job *job, int blob, struct err *e
 static int start_job(struct jobs *j, struct job *job, struct err *e)
 {
 	AUTO_FD blob = -EBADF;
-	int r = job->is_copy ? 0 : claim(j, job, e);
+	int r = job->is_copy ? 0 : j->w->trial ? 1 : claim(j, job, e);
 
 	if (r < 0)
 		return r;
@@ -337,11 +337,30 @@ static int apply_notes(struct jobs *j, struct job *job, struct err *e)
 	return r;
 }
 
+static int keep(struct jobs *j, struct job *job, struct err *e)
+{
+	struct image_work *w = j->w;
+	int64_t size, inodes;
+	int r = store_snapshot_commit(w->s, w->ns, job->layer->chain_id, job->key, NULL, e);
+
+	/* Recorded now, while it is in memory: what `image check` compares with later. */
+	if (r == 0)
+		r = store_snapshot_usage(w->s, w->ns, job->layer->chain_id, &size, &inodes, e);
+	return r == -EEXIST ? store_snapshot_remove(w->s, w->ns, job->key, e) : r;
+}
+
+static int end_trial(struct jobs *j, struct job *job, struct err *e)
+{
+	struct image_work *w = j->w;
+	int r = w->trial(w, job->layer, job->key, e);
+
+	return r < 0 ? r : store_snapshot_remove(w->s, w->ns, job->key, e);
+}
+
 static int commit_job(struct jobs *j, struct job *job, struct err *e)
 {
 	struct image_work *w = j->w;
 	struct err why = ERR_INIT;
-	int64_t size, inodes;
 	int r = 0;
 
 	if (job->is_copy) {
@@ -353,12 +372,7 @@ static int commit_job(struct jobs *j, struct job *job, struct err *e)
 	if (r == 0)
 		r = apply_notes(j, job, &why);
 	if (r == 0)
-		r = store_snapshot_commit(w->s, w->ns, job->layer->chain_id, job->key, NULL, &why);
-	/* Recorded now, while it is in memory: what `image check` compares with later. */
-	if (r == 0)
-		r = store_snapshot_usage(w->s, w->ns, job->layer->chain_id, &size, &inodes, &why);
-	if (r == -EEXIST)
-		r = store_snapshot_remove(w->s, w->ns, job->key, &why);
+		r = w->trial ? end_trial(j, job, &why) : keep(j, job, &why);
 	if (r < 0) {
 		if (e)
 			*e = why;

@@ -54,36 +54,69 @@ int store_content_drop(struct store *s, const char *digest, struct err *e)
 	return db_end(s, r, e);
 }
 
+/* Says what differs as well as the numbers can. */
+static int compare(const struct snapshot_walked *found, const struct snapshot_walked *wanted,
+		   struct err *e)
+{
+	if (found->inodes != wanted->inodes)
+		return err_set(e, -EBADMSG, "it has %lld files and folders instead of %lld",
+			       (long long)found->inodes, (long long)wanted->inodes);
+	if (found->size + SLACK_BYTES + wanted->size / 100 < wanted->size)
+		return err_set(e, -EBADMSG, "its files take %lld bytes instead of %lld",
+			       (long long)found->size, (long long)wanted->size);
+	if (*wanted->tree && !streq(found->tree, wanted->tree))
+		return err_set(e, -EBADMSG, "files or folders of it are not what was unpacked");
+	return 0;
+}
+
+static int look(struct store *s, int64_t id, enum snapshot_walk_kind kind,
+		struct snapshot_walked *ret, struct err *e)
+{
+	int r = snapshot_walk(s, id, kind, ret);
+
+	if (r == -ENOENT)
+		return err_set(e, -ENOENT, "its folder is gone");
+	return r < 0 ? err_sys(e, r, "look through it") : 0;
+}
+
 int store_snapshot_verify(struct store *s, const char *ns, const char *key, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
+	struct snapshot_walked found = { 0 }, wanted;
 	struct snapshot_info info;
-	int64_t size, inodes;
 	int r = store_snapshot_stat(s, ns, key, &a, &info, e);
 
-	if (r < 0)
+	if (r == 0)
+		r = look(s, info.id, WALK_TREE, &found, e);
+	if (r < 0 || !info.inodes)
 		return r;
-	r = snapshot_walk(s, info.id, &size, &inodes);
-	if (r == -ENOENT)
-		return err_set(e, -ENOENT, "its folder is gone");
-	if (r < 0)
-		return err_sys(e, r, "look through it");
-	if (!info.inodes)
-		return 0;
-	if (inodes != info.inodes)
-		return err_set(e, -EBADMSG, "it has %lld files and folders instead of %lld",
-			       (long long)inodes, (long long)info.inodes);
-	if (size + SLACK_BYTES + info.size / 100 < info.size)
-		return err_set(e, -EBADMSG, "its files take %lld bytes instead of %lld",
-			       (long long)size, (long long)info.size);
-	return 0;
+	wanted = (struct snapshot_walked){ .size = info.size, .inodes = info.inodes };
+	snprintf(wanted.tree, sizeof(wanted.tree), "%s", info.tree);
+	return compare(&found, &wanted, e);
+}
+
+int store_snapshot_compare(struct store *s, const char *ns, const char *key, const char *other,
+			   struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct snapshot_walked found = { 0 }, wanted = { 0 };
+	struct snapshot_info info;
+	int r = store_snapshot_stat(s, ns, other, &a, &info, e);
+
+	if (r == 0)
+		r = look(s, info.id, WALK_CONTENT, &wanted, e);
+	if (r == 0)
+		r = store_snapshot_stat(s, ns, key, &a, &info, e);
+	if (r == 0)
+		r = look(s, info.id, WALK_CONTENT, &found, e);
+	return r < 0 ? r : compare(&found, &wanted, e);
 }
 
 int store_snapshot_distrust(struct store *s, const char *ns, const char *key, struct err *e)
 {
 	/* No boot has this id. */
 	static const char sql[] =
-		"UPDATE snapshots SET boot='damaged', size=0, inodes=0 WHERE ns=?1 AND key=?2 AND kind=?3";
+		"UPDATE snapshots SET boot='damaged', size=0, inodes=0, tree='' WHERE ns=?1 AND key=?2 AND kind=?3";
 	int r = check_identifier(ns, e);
 
 	if (r >= 0)

@@ -213,9 +213,35 @@ const char *blob_path(const char *digest, char buf[BLOB_PATH_MAX]);
 #define INGEST_PATH_MAX 80 /* "ingest/" and 64 hex digits */
 const char *ingest_path(const char *ref, char buf[INGEST_PATH_MAX]);
 
+/* ---- tree.c ---- */
+#define TREE_TEXT_MAX 65
+struct stat;
+struct tree_sum {
+	uint64_t lanes[4];
+	bool has_content; /* contents count */
+	uint8_t *buf;
+};
+/* 0 or -ENOMEM; ended by tree_sum_end. */
+int tree_sum_begin(struct tree_sum *t, bool has_content);
+/* `name` in `dir`, which is `path` from the top ("" the top itself); `is_first`: of the file's names. 0 or -errno. */
+int tree_sum_add(struct tree_sum *t, int dir, const char *name, const char *path,
+		 const struct stat *st, bool is_first);
+/* 64 hex digits. */
+void tree_sum_end(struct tree_sum *t, char ret[TREE_TEXT_MAX]);
+
 /* ---- usage.c ---- */
-/* Blocks and inodes of a snapshot's folder. -ENOENT: there is none. */
-int snapshot_walk(struct store *s, int64_t id, int64_t *ret_size, int64_t *ret_inodes);
+struct snapshot_walked {
+	int64_t size, inodes; /* blocks in bytes */
+	char tree[TREE_TEXT_MAX];
+};
+enum snapshot_walk_kind {
+	WALK_USAGE,   /* `tree` is "" */
+	WALK_TREE,    /* with names and attributes */
+	WALK_CONTENT, /* with contents too */
+};
+/* Looks through a snapshot's folder. -ENOENT: there is none. */
+int snapshot_walk(struct store *s, int64_t id, enum snapshot_walk_kind kind,
+		  struct snapshot_walked *ret);
 
 /* ---- trash.c ---- */
 /* Renames `name` below `dirfd` into the trash. 0 or -errno; missing is -ENOENT. */

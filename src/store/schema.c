@@ -45,8 +45,12 @@ static const char schema_1_0[] =
 	"CREATE TABLE lease_items(ns TEXT NOT NULL, lease TEXT NOT NULL, type TEXT NOT NULL,"
 	" resource TEXT NOT NULL, PRIMARY KEY(ns, lease, type, resource)) WITHOUT ROWID;";
 
+/* What a committed snapshot's folder is (tree.c), '' where nobody looked. */
+static const char schema_1_1[] = "ALTER TABLE snapshots ADD COLUMN tree TEXT NOT NULL DEFAULT ''";
+
 static const struct schema_step steps_known[] = {
 	{ 1, 0, schema_1_0 },
+	{ 1, 1, schema_1_1 },
 };
 
 static int exec(struct store *s, const char *sql, struct err *e)

@@ -14,7 +14,7 @@
 
 #define ROW_COLUMNS                                                                               \
 	"s.id, s.kind, s.key, coalesce(p.key, ''), s.boot, s.labels, s.created_ns, s.updated_ns," \
-	" s.inodes, s.size, s.parent FROM snapshots s LEFT JOIN snapshots p ON p.id=s.parent"
+	" s.inodes, s.size, s.tree, s.parent FROM snapshots s LEFT JOIN snapshots p ON p.id=s.parent"
 
 struct snapshot_row {
 	struct snapshot_info info;
@@ -48,6 +48,7 @@ static void read_row(struct db_row *row, void *ret)
 	s->info.updated_ns = row_i64(row);
 	s->info.inodes = row_i64(row);
 	s->info.size = row_i64(row);
+	s->info.tree = row_str(row);
 	s->parent_id = row_i64(row);
 	s->info.is_clean = !*s->boot;
 }

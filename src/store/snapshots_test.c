@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "store/fixture.h"
 
@@ -292,6 +293,126 @@ TEST(usage_counts_hard_links_once)
 	CHECK_OK(store_snapshot_usage(s, NS, "c", &size, &inodes, E));
 	CHECK_OK(store_snapshot_usage(s, NS, "c", &size, &inodes, E));
 	CHECK_EQ(inodes, 3);
+}
+
+/* ---- what a committed one is ---- */
+
+static void fill_tree(int dir)
+{
+	const struct timespec times[2] = { { 5, 6 }, { 7, 8 } };
+
+	CHECK_OK(mkdirat(dir, "d", 0755));
+	CHECK_OK(file_replace_at(dir, "d/f", "abc", 3, 0644, 0));
+	CHECK_OK(file_replace_at(dir, "d/g", "two", 3, 0644, 0));
+	CHECK_OK(linkat(dir, "d/g", dir, "h", 0));
+	CHECK_OK(symlinkat("target", dir, "l"));
+	CHECK_OK(utimensat(dir, "d/f", times, 0));
+	CHECK_OK(utimensat(dir, "d/g", times, 0));
+	CHECK_OK(utimensat(dir, "l", times, AT_SYMLINK_NOFOLLOW));
+}
+
+/* A snapshot of that name with that tree, measured; the folder's descriptor. */
+static int make_tree(struct store *s, const char *key)
+{
+	struct snapshot_mounts m;
+	int64_t size, inodes;
+	int dir;
+
+	CHECK_OK(store_snapshot_prepare(s, NS, "making", NULL, SNAPSHOT_ACTIVE, NULL, A, &m, E));
+	dir = open(m.source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(dir >= 0);
+	fill_tree(dir);
+	CHECK_OK(store_snapshot_commit(s, NS, key, "making", NULL, E));
+	CHECK_OK(store_snapshot_usage(s, NS, key, &size, &inodes, E));
+	CHECK_EQ(inodes, 5);
+	return dir;
+}
+
+static void change_mode(int dir)
+{
+	CHECK_OK(fchmodat(dir, "d/f", 0600, 0));
+}
+
+static void change_folder(int dir)
+{
+	CHECK_OK(fchownat(dir, "d", 12, 0, 0));
+}
+
+static void change_size(int dir)
+{
+	const struct timespec times[2] = { { 5, 6 }, { 7, 8 } };
+	int fd = openat(dir, "d/f", O_WRONLY | O_CLOEXEC);
+
+	CHECK_OK(ftruncate(fd, 0));
+	close(fd);
+	CHECK_OK(utimensat(dir, "d/f", times, 0));
+}
+
+static void change_time(int dir)
+{
+	CHECK_OK(utimensat(dir, "d/f", NULL, 0));
+}
+
+static void change_target(int dir)
+{
+	const struct timespec times[2] = { { 5, 6 }, { 7, 8 } };
+
+	CHECK_OK(unlinkat(dir, "l", 0));
+	CHECK_OK(symlinkat("tarGet", dir, "l"));
+	CHECK_OK(utimensat(dir, "l", times, AT_SYMLINK_NOFOLLOW));
+}
+
+static void change_name(int dir)
+{
+	CHECK_OK(renameat(dir, "d/f", dir, "d/F"));
+}
+
+static void change_attribute(int dir)
+{
+	char path[FD_PATH_MAX];
+	int fd = openat(dir, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK_OK(setxattr(fd_path(fd, path), "user.new", "y", 1, 0));
+	close(fd);
+}
+
+TEST(a_tree_that_is_not_what_was_committed_is_seen)
+{
+	static void (*const changes[])(int) = { change_mode,	 change_folder, change_size,
+						change_time,	 change_target, change_name,
+						change_attribute };
+	struct store *s = fixture_open();
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		char key[16];
+		int dir;
+
+		snprintf(key, sizeof(key), "t%zu", i);
+		dir = make_tree(s, key);
+		CHECK_OK(store_snapshot_verify(s, NS, key, E));
+		changes[i](dir);
+		CHECK_EQ(store_snapshot_verify(s, NS, key, E), -EBADMSG);
+		close(dir);
+	}
+}
+
+TEST(contents_are_compared_with_another_tree)
+{
+	const struct timespec times[2] = { { 5, 6 }, { 7, 8 } };
+	struct store *s = fixture_open();
+	int dir, fd;
+
+	close(make_tree(s, "a"));
+	dir = make_tree(s, "b");
+	CHECK_OK(store_snapshot_compare(s, NS, "a", "b", E));
+	/* By its second name: which one of them is read first does not matter. */
+	fd = openat(dir, "h", O_WRONLY | O_CLOEXEC);
+	CHECK_EQ(pwrite(fd, "W", 1, 1), 1);
+	close(fd);
+	CHECK_OK(utimensat(dir, "h", times, 0));
+	CHECK_OK(store_snapshot_verify(s, NS, "b", E));
+	CHECK_EQ(store_snapshot_compare(s, NS, "b", "a", E), -EBADMSG);
+	close(dir);
 }
 
 /* ---- power ---- */

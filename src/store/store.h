@@ -202,6 +202,7 @@ struct snapshot_info {
 	bool is_suspect; /* committed in another boot and never synced: unpack and commit it again */
 	struct json_map labels;
 	int64_t created_ns, updated_ns, inodes, size;
+	const char *tree; /* what a committed one's folder was when it was measured, or "" */
 };
 struct snapshot_mounts {
 	const char *type; /* "overlay" or "bind" */
@@ -350,10 +351,13 @@ int store_content_verify(struct store *s, const char *digest, int64_t size, stru
 /* The rows of all namespaces and the file, because it is damaged. Records stay: they were checked on their own. */
 int store_content_drop(struct store *s, const char *digest, struct err *e);
 /*
- * Walks a committed snapshot's folder and compares it with what store_snapshot_usage found once. -ENOENT: the folder is
- * gone, -EBADMSG: files are.
+ * Walks a committed snapshot's folder and compares it with what store_snapshot_usage found once: names, modes, owners,
+ * sizes, times, targets, attributes. -ENOENT: the folder is gone, -EBADMSG: it is not what it was.
  */
 int store_snapshot_verify(struct store *s, const char *ns, const char *key, struct err *e);
+/* Compares a committed snapshot's folder, contents too, with that of another snapshot. Errors as above, of `key`. */
+int store_snapshot_compare(struct store *s, const char *ns, const char *key, const char *other,
+			   struct err *e);
 /* From now on it is suspect, as after a power cut: its next use makes it again. */
 int store_snapshot_distrust(struct store *s, const char *ns, const char *key, struct err *e);
 /* Blobs' files and snapshots' folders without a row; store_gc removes them. */

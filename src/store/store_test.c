@@ -153,10 +153,11 @@ TEST(an_inner_rollback_dooms_only_what_was_changed)
 
 /* ---- versions ---- */
 
+/* Far above the steps that there are. */
 static const struct schema_step test_steps[] = {
 	{ 1, 0, "" },
-	{ 1, 1, "CREATE TABLE later(a TEXT); INSERT INTO later VALUES('x')" },
-	{ 1, 2, "ALTER TABLE later ADD COLUMN b INTEGER NOT NULL DEFAULT 7" },
+	{ 1, 901, "CREATE TABLE later(a TEXT); INSERT INTO later VALUES('x')" },
+	{ 1, 902, "ALTER TABLE later ADD COLUMN b INTEGER NOT NULL DEFAULT 7" },
 };
 
 TEST(minor_steps_are_applied_once_and_kept_by_older_programs)
@@ -170,7 +171,7 @@ TEST(minor_steps_are_applied_once_and_kept_by_older_programs)
 	CHECK_OK(schema_upgrade(s, test_steps, ARRAY_LEN(test_steps), E));
 	CHECK_OK(schema_upgrade(s, test_steps, 2, E));
 	CHECK_EQ(db_get_i64(s, version_sql, ARGS(), &n, E), 1);
-	CHECK_EQ(n, 1002);
+	CHECK_EQ(n, 1902);
 	CHECK_EQ(db_get_i64(s, sum_sql, ARGS(), &n, E), 1);
 	CHECK_EQ(n, 7);
 	s = fixture_reopen();
@@ -181,7 +182,7 @@ TEST(a_step_that_fails_changes_nothing)
 {
 	static const struct schema_step broken[] = {
 		{ 1, 0, "" },
-		{ 1, 1, "CREATE TABLE later(a TEXT); CREATE TABLE later(a TEXT)" },
+		{ 1, 901, "CREATE TABLE later(a TEXT); CREATE TABLE later(a TEXT)" },
 	};
 	static const char sql[] = "SELECT count(*) FROM sqlite_schema WHERE name='later'";
 	struct store *s = fixture_open();

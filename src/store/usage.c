@@ -1,4 +1,4 @@
-/* Disk usage of a tree: blocks and inodes as `du` counts them, hard links once. */
+/* Disk usage of a tree, blocks and inodes as `du` counts them with hard links once, and what the tree is (tree.c). */
 #include "store/internal.h"
 
 #include <dirent.h>
@@ -11,6 +11,9 @@
 
 struct walk {
 	int64_t size, inodes;
+	enum snapshot_walk_kind kind;
+	struct tree_sum tree;
+	struct strbuf path; /* of what is looked at, from the top */
 	dev_t dev;
 	ino_t *links; /* open-addressed set of inodes with several names; 0: free */
 	size_t links_n, links_cap;
@@ -54,17 +57,45 @@ static int is_seen(struct walk *w, ino_t ino)
 	return 0;
 }
 
-static int count(struct walk *w, const struct stat *st)
+static int count(struct walk *w, int dir, const char *name, const struct stat *st)
 {
-	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1) {
-		int r = is_seen(w, st->st_ino);
+	int r = !S_ISDIR(st->st_mode) && st->st_nlink > 1 ? is_seen(w, st->st_ino) : 0;
+	bool is_first = r == 0;
 
-		if (r != 0)
-			return MIN(r, 0);
-	}
+	if (r >= 0 && w->kind != WALK_USAGE)
+		r = tree_sum_add(&w->tree, dir, name, w->path.p, st, is_first);
+	if (r < 0 || !is_first)
+		return r;
 	w->size += st->st_blocks * 512;
 	w->inodes++;
 	return 0;
+}
+
+static int walk_below(struct walk *w, int fd, int depth);
+
+/* `name` in `dir`, and all below it. */
+static int walk_at(struct walk *w, int dir, const char *name, int depth)
+{
+	size_t len = w->path.len;
+	struct stat st;
+	int fd, r;
+
+	/* A running container may remove what readdir just named. */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	strbuf_addf(&w->path, "/%s", name);
+	r = strbuf_ok(&w->path);
+	if (r >= 0)
+		r = count(w, dir, name, &st);
+	if (r == -ENOENT)
+		r = 0;
+	if (r >= 0 && S_ISDIR(st.st_mode) && st.st_dev == w->dev) {
+		fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = fd < 0 ? 0 : walk_below(w, fd, depth + 1);
+	}
+	if (strbuf_ok(&w->path) >= 0)
+		w->path.p[w->path.len = len] = '\0';
+	return r;
 }
 
 /* Takes `fd`. */
@@ -79,67 +110,66 @@ static int walk_below(struct walk *w, int fd, int depth)
 		close(fd);
 		return r;
 	}
-	while (r >= 0 && (de = readdir(d))) {
-		struct stat st;
-		int sub;
-
-		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-			continue;
-		/* A running container may remove what readdir just named. */
-		if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		r = count(w, &st);
-		if (r < 0 || !S_ISDIR(st.st_mode) || st.st_dev != w->dev)
-			continue;
-		sub = openat(dirfd(d), de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub >= 0)
-			r = walk_below(w, sub, depth + 1);
-	}
+	while (r >= 0 && (de = readdir(d)))
+		if (!streq(de->d_name, ".") && !streq(de->d_name, ".."))
+			r = walk_at(w, dirfd(d), de->d_name, depth);
 	closedir(d);
 	return r;
 }
 
-/* Adds up blocks and inodes below `fd`. */
-static int usage_walk(int fd, int64_t *ret_size, int64_t *ret_inodes)
+static int walk_top(struct walk *w, int fd)
 {
-	struct walk w = { 0 };
 	struct stat st;
 	int own, r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	w.dev = st.st_dev;
-	own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (own < 0)
-		return -errno;
-	r = count(&w, &st);
+	w->dev = st.st_dev;
+	strbuf_add(&w->path, "", 0);
+	r = strbuf_ok(&w->path);
 	if (r >= 0)
-		r = walk_below(&w, TAKE_FD(own), 0);
-	fd_closep(&own);
-	free(w.links);
+		r = count(w, fd, ".", &st);
 	if (r < 0)
 		return r;
-	*ret_size = w.size;
-	*ret_inodes = w.inodes;
-	return 0;
+	own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return own < 0 ? -errno : walk_below(w, own, 0);
 }
 
-int snapshot_walk(struct store *s, int64_t id, int64_t *ret_size, int64_t *ret_inodes)
+static int walk(int fd, enum snapshot_walk_kind kind, struct snapshot_walked *ret)
+{
+	struct walk w = { .kind = kind };
+	int r = tree_sum_begin(&w.tree, kind == WALK_CONTENT);
+
+	if (r >= 0)
+		r = walk_top(&w, fd);
+	ret->size = w.size;
+	ret->inodes = w.inodes;
+	tree_sum_end(&w.tree, ret->tree);
+	if (kind == WALK_USAGE)
+		ret->tree[0] = '\0';
+	strbuf_done(&w.path);
+	free(w.links);
+	return r;
+}
+
+int snapshot_walk(struct store *s, int64_t id, enum snapshot_walk_kind kind,
+		  struct snapshot_walked *ret)
 {
 	AUTO_FD fd = -EBADF;
 	char path[64];
 
 	snprintf(path, sizeof(path), "snapshots/%lld/fs", (long long)id);
 	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : usage_walk(fd, ret_size, ret_inodes);
+	return fd < 0 ? -errno : walk(fd, kind, ret);
 }
 
 /* What a committed one takes never changes, so it is walked once. */
 int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64_t *ret_size,
 			 int64_t *ret_inodes, struct err *e)
 {
-	static const char sql[] = "UPDATE snapshots SET size=?2, inodes=?3 WHERE id=?1";
+	static const char sql[] = "UPDATE snapshots SET size=?2, inodes=?3, tree=?4 WHERE id=?1";
 	AUTO_ARENA struct arena a = { 0 };
+	struct snapshot_walked found = { 0 };
 	struct snapshot_info info;
 	int r = store_snapshot_stat(s, ns, key, &a, &info, e);
 
@@ -150,18 +180,20 @@ int store_snapshot_usage(struct store *s, const char *ns, const char *key, int64
 		*ret_inodes = info.inodes;
 		return 0;
 	}
-	r = snapshot_walk(s, info.id, ret_size, ret_inodes);
-	if (r == -ENOENT && info.kind == SNAPSHOT_ACTIVE) {
-		/* A native one that was not used yet. */
-		*ret_size = *ret_inodes = 0;
-		return 0;
-	}
-	if (r < 0)
+	r = snapshot_walk(s, info.id, info.kind == SNAPSHOT_COMMITTED ? WALK_TREE : WALK_USAGE,
+			  &found);
+	/* A native one that was not used yet has nothing. */
+	if (r < 0 && !(r == -ENOENT && info.kind == SNAPSHOT_ACTIVE))
 		return err_sys(e, r, "usage of snapshot %s", key);
+	*ret_size = found.size;
+	*ret_inodes = found.inodes;
 	if (info.kind != SNAPSHOT_COMMITTED)
 		return 0;
 	r = store_begin(s, e);
 	if (r < 0)
 		return r;
-	return db_end(s, db_run(s, sql, ARGS(I(info.id), I(*ret_size), I(*ret_inodes)), e), e);
+	return db_end(s,
+		      db_run(s, sql,
+			     ARGS(I(info.id), I(found.size), I(found.inodes), T(found.tree)), e),
+		      e);
 }

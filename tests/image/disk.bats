@@ -147,6 +147,46 @@ dangling() { "$CORTEN" images -q --no-trunc --filter dangling=true; }
 	[ "$(ls "$CORTEN_ROOT/snapshots" | wc -l)" = 4 ]
 }
 
+# changed FILE CMD...: CMD changes the file, and its time is what it was.
+changed() {
+	local file=$1 time
+	shift
+	time=$(stat -c %y "$file")
+	"$@"
+	touch -d "$time" "$file"
+}
+
+@test "check: a single byte that is gone, a mode, an attribute: found, and made again" {
+	"$CORTEN" load -q -i "$ARCHIVES/four.tar"
+	truncate -s 0 "$CORTEN_ROOT/snapshots/4/fs/last"
+	chmod 600 "$CORTEN_ROOT/snapshots/3/fs/last"
+	"$PYTHON" -c 'import os, sys; os.setxattr(sys.argv[1], "user.new", b"")' "$CORTEN_ROOT/snapshots/2/fs/last"
+	run -1 "$CORTEN" image check
+	[ "$(grep -c '^damaged: layer .*: files or folders of it are not what was unpacked' <<<"$output")" = 3 ]
+	run -0 "$CORTEN" image check --repair
+	run -0 "$CORTEN" image check
+}
+
+@test "check --deep: contents that changed without a trace are found and made again, overlayfs and native" {
+	local kind
+	for kind in overlayfs native; do
+		export CORTEN_ROOT=$INSTANCE/$kind
+		mkdir "$CORTEN_ROOT"
+		CORTEN_SNAPSHOTTER=$kind "$CORTEN" load -q -i "$ARCHIVES/four.tar"
+		run -0 "$CORTEN" image check --deep
+		changed "$CORTEN_ROOT/snapshots/4/fs/last" dd if=/dev/zero of="$CORTEN_ROOT/snapshots/4/fs/last" bs=1 count=1 \
+			conv=notrunc status=none
+		run -0 "$CORTEN" image check
+		run -1 "$CORTEN" image check --deep tower
+		[ "$(grep -c '^damaged: layer' <<<"$output")" = 1 ]
+		run -0 "$CORTEN" image check --deep --repair
+		[[ $output == *"repaired: image "* ]]
+		run -0 "$CORTEN" image check --deep
+		[ "$(ls "$CORTEN_ROOT/snapshots" | wc -l)" = 4 ]
+		[ "$("$CORTEN" run --rm --network none tower cat /last)" = 3 ]
+	done
+}
+
 @test "check: a damaged blob is dropped, and its image named; a load brings it back" {
 	"$CORTEN" load -i "$ARCHIVES/four.tar"
 	local blob

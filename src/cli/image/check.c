@@ -5,10 +5,13 @@
 #include "image/image.h"
 
 struct check_options {
-	bool is_repair, is_quiet;
+	bool is_repair, is_quiet, is_deep;
 };
 
 static const struct opt check_rows[] = {
+	{ "deep", 0, OPT_BOOL, 0, offsetof(struct check_options, is_deep), NULL,
+	  "Compare the contents of layers with their blobs too, which takes as long as a load",
+	  NULL },
 	{ "quiet", 'q', OPT_BOOL, 0, offsetof(struct check_options, is_quiet), NULL,
 	  "Print nothing; the exit code says it", NULL },
 	{ "repair", 0, OPT_BOOL, 0, offsetof(struct check_options, is_repair), NULL,
@@ -44,7 +47,8 @@ static int check_main(struct cli *c, const struct cli_command *cmd, int argc, ch
 		return 1;
 	r = image_check(
 		engine_store(c->engine), engine_ns(c->engine), first < argc ? argv[first] : NULL,
-		&(struct image_check_options){ .is_repair = o.is_repair, .told = told, .data = &o },
+		&(struct image_check_options){
+			.is_repair = o.is_repair, .is_deep = o.is_deep, .told = told, .data = &o },
 		&a, &done, &e);
 	if (r < 0)
 		return cli_fail(&e, r, 1);
