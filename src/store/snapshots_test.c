@@ -306,6 +306,7 @@ static void fill_tree(int dir)
 	CHECK_OK(file_replace_at(dir, "d/g", "two", 3, 0644, 0));
 	CHECK_OK(linkat(dir, "d/g", dir, "h", 0));
 	CHECK_OK(symlinkat("target", dir, "l"));
+	CHECK_OK(mknodat(dir, "gone", S_IFCHR, 0));
 	CHECK_OK(utimensat(dir, "d/f", times, 0));
 	CHECK_OK(utimensat(dir, "d/g", times, 0));
 	CHECK_OK(utimensat(dir, "l", times, AT_SYMLINK_NOFOLLOW));
@@ -324,7 +325,7 @@ static int make_tree(struct store *s, const char *key)
 	fill_tree(dir);
 	CHECK_OK(store_snapshot_commit(s, NS, key, "making", NULL, E));
 	CHECK_OK(store_snapshot_usage(s, NS, key, &size, &inodes, E));
-	CHECK_EQ(inodes, 5);
+	CHECK_EQ(inodes, 6);
 	return dir;
 }
 

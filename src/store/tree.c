@@ -2,7 +2,8 @@
  * What a tree is, in one number: a sum of hashes, one for each name, each extended attribute and, where contents count,
  * each file. The order in which a folder is read does not matter, so the same layer gives the same on every filesystem.
  *
- * Folders' times are left out: an archive need not have them. So are attributes that a system gives by itself.
+ * Times of folders and of whiteouts are left out: an archive need not have them. So are attributes that a system gives by
+ * itself.
  */
 #include "store/internal.h"
 
@@ -109,16 +110,17 @@ int tree_sum_begin(struct tree_sum *t, bool has_content)
 int tree_sum_add(struct tree_sum *t, int dir, const char *name, const char *path,
 		 const struct stat *st, bool is_first)
 {
-	bool is_dir = S_ISDIR(st->st_mode);
+	/* An overlay's whiteout is a device 0:0; the kernel makes one of them a link of another. */
+	bool is_name_only = S_ISDIR(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == 0);
 	const int64_t facts[] = {
 		(int64_t)st->st_mode,
 		(int64_t)st->st_uid,
 		(int64_t)st->st_gid,
 		(int64_t)st->st_rdev,
-		is_dir ? 0 : (int64_t)st->st_nlink,
-		is_dir ? 0 : (int64_t)st->st_size,
-		is_dir ? 0 : (int64_t)st->st_mtim.tv_sec,
-		is_dir ? 0 : (int64_t)st->st_mtim.tv_nsec,
+		is_name_only ? 0 : (int64_t)st->st_nlink,
+		is_name_only ? 0 : (int64_t)st->st_size,
+		is_name_only ? 0 : (int64_t)st->st_mtim.tv_sec,
+		is_name_only ? 0 : (int64_t)st->st_mtim.tv_nsec,
 	};
 	struct sha256 h;
 	int r = 0;
