@@ -101,7 +101,7 @@ class Uploads:
         elif flags.get("worse"):
             where = f"ftp://{self.headers['Host']}{where}"
         elif not flags.get("relative"):
-            where = f"http://{self.headers['Host']}{where}"
+            where = f"{self.headers.get('X-Forwarded-Proto', 'http')}://{self.headers['Host']}{where}"
         else:
             where = f"{session}?_state=s%3D"
         headers = {"Location": where, "Range": f"0-{max(len(self.sessions[name, session]) - 1, 0)}"}
