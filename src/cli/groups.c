@@ -15,6 +15,7 @@ static const struct cli_member image_members[] = {
 	{ "resolve", &cli_image_resolve },
 	{ "verify", &cli_image_verify },
 	{ "copy", &cli_image_copy },
+	{ "sync", &cli_image_sync },
 	{ "inspect", &cli_image_inspect },
 	{ "tags", &cli_image_tags },
 	{ "referrers", &cli_image_referrers },
@@ -32,7 +33,7 @@ const struct cli_command cli_image = {
 	.args_max = -1,
 	.run = cli_group_main,
 	.members = image_members,
-	.missing = " build sync ",
+	.missing = " build ",
 };
 
 static const struct cli_member system_members[] = {

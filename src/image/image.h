@@ -156,6 +156,26 @@ int image_inspect(struct store *s, const char *ns, const char *place, const char
 		  struct image_remote *ret, struct err *e);
 bool image_place_is_local(const char *place);
 
+/* ---- many images ---- */
+enum image_sync_kind { IMAGE_SYNC_REGISTRY, IMAGE_SYNC_FOLDER, IMAGE_SYNC_FILE };
+struct image_sync_item {
+	const char *from; /* for image_copy */
+	const char
+		*suffix; /* of it, below a target: "host/path:tag", or a folder's relative path */
+	const struct image_access *access; /* the list's own word; NULL: the caller's */
+};
+/*
+ * What a source of skopeo's kinds has: a repository (all its tags, or the one that is named), a folder with image folders in it, a
+ * YAML file of registries (which may have credentials and TLS of their own). -ENOENT: nothing.
+ */
+int image_sync_list(enum image_sync_kind kind, const char *source,
+		    const struct image_remote_options *o, struct arena *a,
+		    struct image_sync_item **ret, size_t *ret_n, struct err *e);
+/* Where one of them goes below a target; scoped: with its whole path. -EEXIST: the folder is there. */
+int image_sync_target(enum image_sync_kind kind, const char *target, bool is_scoped,
+		      const struct image_sync_item *item, struct arena *a, const char **ret,
+		      struct err *e);
+
 /* ---- what a registry can be told ---- */
 enum image_delete_kind {
 	IMAGE_DELETE_TAG,      /* "name:tag": the tag alone */
