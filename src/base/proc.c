@@ -306,6 +306,28 @@ int proc_pidfd_open(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
+pid_t proc_pidfd_pid(int pidfd)
+{
+	char path[48], text[512], *line;
+	AUTO_FD fd = -EBADF;
+	ssize_t n;
+	int64_t pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	line = strstr(text, "\nPid:\t");
+	if (!line)
+		return -EINVAL;
+	line += strlen("\nPid:\t");
+	line[strcspn(line, "\n")] = '\0';
+	/* -1: it has ended; 0: it is out of sight. */
+	return str_to_i64(line, 1, INT32_MAX, &pid) < 0 ? -ESRCH : (pid_t)pid;
+}
+
 int proc_pidfd_kill(int pidfd, int sig)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;

@@ -63,6 +63,8 @@ int proc_run(const struct spawn_options *o, const char *input, size_t output_max
 
 /* A pidfd, O_CLOEXEC; -ESRCH when there is no such process. */
 int proc_pidfd_open(pid_t pid);
+/* The number that a pidfd's process has for the caller, or -ESRCH. */
+pid_t proc_pidfd_pid(int pidfd);
 /* Signals by pidfd; -ESRCH when it is gone. */
 int proc_pidfd_kill(int pidfd, int sig);
 /* The start time in clock ticks since boot (field 22 of /proc/PID/stat). 0 or -errno. */

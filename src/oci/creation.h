@@ -33,5 +33,7 @@ struct creation {
 	struct state state;
 };
 
+/* Makes the init and its id maps; c->pid, c->pidfd and c->sync are there afterwards. */
+int creation_clone(struct creation *c, struct err *e);
 /* state.json of the container whose init is ready. */
 int creation_save_state(struct creation *c, struct err *e);

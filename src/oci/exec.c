@@ -67,8 +67,7 @@ static int child_run(struct exec *x, struct err *e)
 	r = init_join_groups(&x->in.groups, e);
 	if (r < 0)
 		return r;
-	if (ie.p->has_oom_score && task_set_oom_score(ie.p->oom_score) < 0)
-		log_warn("cannot set oom_score_adj to %d: no CAP_SYS_RESOURCE", ie.p->oom_score);
+	init_set_oom_score(ie.p);
 	/* Already of the container's pid namespace, still with the host's mounts and ids: none of it can be in the way. */
 	if (init_exec_needs_proc(ie.p)) {
 		ie.proc = init_open_proc(e);

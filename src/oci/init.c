@@ -75,11 +75,11 @@ static int enter_userns(const struct init *in, struct err *e)
 {
 	int r;
 
-	if (!(in->plan->new_ns & CLONE_NEWUSER))
+	if (!(in->plan->new_ns & CLONE_NEWUSER) && !in->is_inside)
 		return 0;
 	r = sync_wait_go(in->sync);
 	if (r < 0)
-		return err_sys(e, r, "wait for the id mappings");
+		return err_sys(e, r, "wait for the user namespace");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, -errno, "become root of the user namespace");
 	return 0;
@@ -384,7 +384,7 @@ static int run(struct init *in, struct err *e)
 	r = init_join_groups(&in->groups, e);
 	if (r == 0)
 		r = enter_userns(in, e);
-	if (r == 0)
+	if (r == 0 && !in->is_inside)
 		r = join_namespaces(in, e);
 	if (r == 0)
 		r = enter_timens(in, e);
@@ -397,10 +397,8 @@ static int run(struct init *in, struct err *e)
 		r = set_loopback_up(e);
 	if (r == 0)
 		r = set_names(in, e);
-	if (r == 0 && in->process && in->process->has_oom_score &&
-	    task_set_oom_score(in->process->oom_score) < 0)
-		log_warn("cannot set oom_score_adj to %d: no CAP_SYS_RESOURCE",
-			 in->process->oom_score);
+	if (r == 0 && !in->is_inside)
+		init_set_oom_score(in->process);
 	if (r == 0)
 		r = set_up_filesystem(in, &fs, &slave, &state, e);
 	if (r == 0 && slave >= 0)

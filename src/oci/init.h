@@ -33,6 +33,7 @@ struct init {
 	const struct cg_mounts *cgroups; /* NULL: no cgroup mount is planned */
 	struct cg_join
 		groups; /* joined first of all, so that everything is accounted to the container */
+	bool is_inside; /* namespaces and groups are joined already: a user namespace is one of them */
 	bool has_host_hooks;
 	const struct hooks_output *hooks_output;
 	bool no_pivot, no_keyring;
@@ -57,6 +58,8 @@ struct init_exec {
 };
 /* Moves this process into the groups and closes their files. */
 int init_join_groups(struct cg_join *j, struct err *e);
+/* What cannot be set is a warning. */
+void init_set_oom_score(const struct plan_process *p);
 /* Whether `proc` must be there: the labels go through it. `p` may be NULL. */
 bool init_exec_needs_proc(const struct plan_process *p);
 /* A procfs that no mount of the container covers, before its root is entered. Returns a descriptor. */

@@ -378,6 +378,12 @@ int init_join_groups(struct cg_join *j, struct err *e)
 	return r < 0 ? err_wrap(e, r, "unable to apply cgroup configuration") : 0;
 }
 
+void init_set_oom_score(const struct plan_process *p)
+{
+	if (p && p->has_oom_score && task_set_oom_score(p->oom_score) < 0)
+		log_warn("cannot set oom_score_adj to %d: no CAP_SYS_RESOURCE", p->oom_score);
+}
+
 bool init_exec_needs_proc(const struct plan_process *p)
 {
 	return p && (p->apparmor || p->selinux);

@@ -262,6 +262,14 @@ static int plan_check_version(const char *v, struct err *e)
 	return 0;
 }
 
+bool plan_has_ns(const struct plan *p, uint32_t flag)
+{
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (p->joins[i].ns->flag == flag)
+			return true;
+	return p->new_ns & flag;
+}
+
 static int plan_annotations(const struct oci_spec *spec, const struct host *host, struct arena *a,
 			    struct plan_process *p, struct err *e)
 {
@@ -326,7 +334,7 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 			       "unable to set hostname without a private UTS namespace");
 	r = plan_steps_make(spec, host, false, a, p, e);
 	if (r == 0 && spec->process)
-		r = plan_process_make(spec->process, host, p->new_ns & CLONE_NEWUSER, a,
+		r = plan_process_make(spec->process, host, plan_has_ns(p, CLONE_NEWUSER), a,
 				      &p->process, e);
 	if (r < 0)
 		return r;

@@ -123,6 +123,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 /* The process part alone, for exec. `has_userns`: capabilities are those of the user namespace. */
 int plan_process_make(const struct oci_process *p, const struct host *host, bool has_userns,
 		      struct arena *a, struct plan_process **ret, struct err *e);
+/* Whether the container has a namespace of that kind that is not the runtime's: a new one, or one that it joins. */
+bool plan_has_ns(const struct plan *p, uint32_t flag);
 /* Of `spec` the mounts alone, as steps, for a container that runs. */
 int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 		     struct plan **ret, struct err *e);

@@ -280,14 +280,6 @@ static char *sysctl_path(struct arena *a, const char *key)
 	return path;
 }
 
-static bool has_ns(const struct plan *p, uint32_t flag)
-{
-	for (size_t i = 0; i < p->joins_n; i++)
-		if (p->joins[i].ns->flag == flag)
-			return true;
-	return p->new_ns & flag;
-}
-
 static int plan_sysctl(const struct json_pair *kv, struct arena *a, struct plan *p, struct err *e)
 {
 	char *path = sysctl_path(a, kv->key), *dotted = path ? arena_strdup(a, path + 4) : NULL;
@@ -304,7 +296,7 @@ static int plan_sysctl(const struct json_pair *kv, struct arena *a, struct plan 
 	if (!flag)
 		return err_set(e, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace",
 			       kv->key);
-	if (!has_ns(p, flag))
+	if (!plan_has_ns(p, flag))
 		return err_set(e, -EINVAL, "sysctl \"%s\" is not allowed in the hosts %s namespace",
 			       kv->key,
 			       flag == CLONE_NEWNET   ? "network"

@@ -207,10 +207,6 @@ static int open_joins(struct creation *c, struct err *e)
 			return err_sys(e, -errno, "open %s namespace '%s'", p->joins[i].ns->spec,
 				       p->joins[i].path);
 		c->init.joins[i] = fd;
-		if (p->joins[i].ns->flag == CLONE_NEWUSER && p->new_ns & ~(uint32_t)CLONE_NEWNS)
-			return err_set_code(
-				e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-				"joining a user namespace together with new namespaces is not supported");
 		if (p->joins[i].ns->flag == CLONE_NEWPID && setns(fd, CLONE_NEWPID) < 0)
 			return err_sys(e, -errno, "join pid namespace '%s'", p->joins[i].path);
 	}
@@ -276,61 +272,6 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 	in->kept_fds = in->listen_fds + c->o->preserve_fds;
 	in->has_host_hooks = h && (h->prestart.n || h->create_runtime.n);
 	return 0;
-}
-
-/*
- * One clone into all new namespaces at once. The cgroup namespace is left out: its root is the group that
- * the process is in when the namespace is made, so the child makes it after it was moved.
- */
-static int clone_init(struct creation *c, struct err *e)
-{
-	struct k_clone_args ca = {
-		.flags = (c->plan->new_ns & ~(uint32_t)(CLONE_NEWCGROUP | K_CLONE_NEWTIME)) |
-			 K_CLONE_PIDFD,
-		.exit_signal = SIGCHLD,
-		.pidfd = (uintptr_t)&c->pidfd,
-	};
-	int pair[2], into = c->has_cg ? cg_clone_fd(&c->cg) : -EBADF, r = 0;
-
-	if (c->has_cg)
-		r = cg_join_open(&c->cg, into >= 0 ? CG_JOIN_NOT_UNIFIED : 0, &c->init.groups, e);
-	if (r < 0)
-		return err_wrap(e, r, "unable to apply cgroup configuration");
-	r = sync_pair(pair);
-	if (r < 0)
-		return err_sys(e, r, "make socket pair");
-	if (into >= 0) {
-		ca.flags |= K_CLONE_INTO_CGROUP;
-		ca.cgroup = (uint64_t)into;
-	}
-	c->init.sync = pair[1];
-	c->pid = k_clone3(&ca);
-	if (c->pid == 0) {
-		/* Or the end of the runtime would never be seen. */
-		close(pair[0]);
-		init_main(&c->init);
-	}
-	close(pair[1]);
-	c->sync = pair[0];
-	if (c->pid < 0) {
-		r = c->pid;
-		c->pid = 0;
-		return err_sys(e, r, "clone into new namespaces");
-	}
-	return 0;
-}
-
-static int write_maps(struct creation *c, struct err *e)
-{
-	const struct plan *p = c->plan;
-	int r;
-
-	if (!(p->new_ns & CLONE_NEWUSER))
-		return 0;
-	r = ns_write_map(c->pid, false, p->uid_maps, p->uid_maps_n, e);
-	if (r == 0)
-		r = ns_write_map(c->pid, true, p->gid_maps, p->gid_maps_n, e);
-	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
 }
 
 static int host_hooks(struct creation *c, struct err *e)
@@ -400,10 +341,8 @@ static int serve_init(struct creation *c, bool is_started, struct err *e)
 /* From the clone to a process that waits for its start (or, for run, has started). */
 static int bring_up(struct creation *c, struct err *e)
 {
-	int r = clone_init(c, e);
+	int r = creation_clone(c, e);
 
-	if (r == 0)
-		r = write_maps(c, e);
 	if (r == 0)
 		r = serve_init(c, false, e);
 	if (r < 0)

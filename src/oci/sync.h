@@ -12,6 +12,7 @@ enum sync_kind {
 	SYNC_NONE,
 	SYNC_GO,       /* runtime → init: what you wait for is done */
 	SYNC_FAILED,   /* init → runtime: the error; init exits */
+	SYNC_INIT,     /* from between runtime and init: the init's pidfd comes along */
 	SYNC_HOOKS,    /* init → runtime: mounts stand, run prestart and createRuntime */
 	SYNC_MASTER,   /* init → runtime: a terminal's master comes along */
 	SYNC_LISTENER, /* init → runtime: the seccomp listener comes along */
