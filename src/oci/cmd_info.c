@@ -138,7 +138,7 @@ static void put_linux(struct json_writer *w)
 	json_begin_object(w, "mountExtensions");
 	put_enabled(w, "idmap", true);
 	json_end_object(w);
-	put_enabled(w, "netDevices", false);
+	put_enabled(w, "netDevices", true);
 	json_begin_object(w, "memoryPolicy");
 	put_names(w, "modes", task_mempolicy_name);
 	put_names(w, "flags", task_mempolicy_flag_name);

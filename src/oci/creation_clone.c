@@ -1,8 +1,10 @@
 /* From the runtime to the init: one clone, or two where a user namespace is joined. */
 #include "oci/creation.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "oci/net_devices.h"
 #include "oci/sync.h"
 #include "sys/calls.h"
 
@@ -158,21 +161,32 @@ static int clone_init(struct creation *c, struct err *e)
 static int write_maps(struct creation *c, struct err *e)
 {
 	const struct plan *p = c->plan;
-	int r;
+	int r = ns_write_map(c->pid, false, p->uid_maps, p->uid_maps_n, e);
 
-	if (c->init.is_inside)
-		return sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
-	if (!(p->new_ns & CLONE_NEWUSER))
-		return 0;
-	r = ns_write_map(c->pid, false, p->uid_maps, p->uid_maps_n, e);
-	if (r == 0)
-		r = ns_write_map(c->pid, true, p->gid_maps, p->gid_maps_n, e);
-	return r < 0 ? r : sync_send(c->sync, SYNC_GO, SYNC_FD_NONE);
+	return r < 0 ? r : ns_write_map(c->pid, true, p->gid_maps, p->gid_maps_n, e);
+}
+
+static int give_devices(struct creation *c, struct err *e)
+{
+	int join = find_join(c->plan, CLONE_NEWNET);
+	AUTO_FD own = -EBADF;
+	char path[64];
+
+	if (join >= 0)
+		return net_devices_move(c->spec->linux_, c->init.joins[join], e);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", c->pid);
+	own = open(path, O_RDONLY | O_CLOEXEC);
+	return own < 0 ? err_sys(e, -errno, "open the container's network namespace")
+		       : net_devices_move(c->spec->linux_, own, e);
 }
 
 int creation_clone(struct creation *c, struct err *e)
 {
 	int r = clone_init(c, e);
 
-	return r < 0 ? r : write_maps(c, e);
+	if (r == 0 && c->plan->new_ns & CLONE_NEWUSER)
+		r = write_maps(c, e);
+	if (r == 0 && c->spec->linux_->net_devices.n)
+		r = give_devices(c, e);
+	return r == 0 && init_waits_first(&c->init) ? sync_send(c->sync, SYNC_GO, SYNC_FD_NONE) : r;
 }

@@ -71,15 +71,21 @@ static int enter_timens(const struct init *in, struct err *e)
 	return 0;
 }
 
+bool init_waits_first(const struct init *in)
+{
+	const struct plan *p = in->plan;
+
+	return p->new_ns & CLONE_NEWUSER || in->is_inside || p->spec->linux_->net_devices.n;
+}
+
 static int enter_userns(const struct init *in, struct err *e)
 {
-	int r;
+	int r = init_waits_first(in) ? sync_wait_go(in->sync) : 0;
 
+	if (r < 0)
+		return err_sys(e, r, "wait for the runtime");
 	if (!(in->plan->new_ns & CLONE_NEWUSER) && !in->is_inside)
 		return 0;
-	r = sync_wait_go(in->sync);
-	if (r < 0)
-		return err_sys(e, r, "wait for the user namespace");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, -errno, "become root of the user namespace");
 	return 0;

@@ -43,6 +43,8 @@ struct init {
 	struct seccomp_ready seccomp;
 };
 
+/* Whether it waits for SYNC_GO before anything else: for id maps, its place in the making, network devices. */
+bool init_waits_first(const struct init *in);
 /* Runs in the child after clone; never returns. */
 _Noreturn void init_main(struct init *in);
 

@@ -1,6 +1,7 @@
 #include "oci/plan.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -196,6 +197,45 @@ static int plan_personality(const struct oci_personality *o, struct plan *p, str
 	return 0;
 }
 
+bool plan_has_ns(const struct plan *p, uint32_t flag)
+{
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (p->joins[i].ns->flag == flag)
+			return true;
+	return p->new_ns & flag;
+}
+
+static bool is_interface_name(const char *s)
+{
+	size_t n = strcspn(s, "/: \t\n\v\f\r");
+
+	return n > 0 && n < IFNAMSIZ && !s[n] && !streq(s, ".") && !streq(s, "..");
+}
+
+static int plan_net_devices(const struct oci_linux *l, const struct plan *p, struct err *e)
+{
+	if (l->net_devices.n && !plan_has_ns(p, CLONE_NEWNET))
+		return err_set(e, -EINVAL,
+			       "unable to move network devices without a private NET namespace");
+	for (size_t i = 0; i < l->net_devices.n; i++) {
+		const struct oci_net_device *d = &l->net_devices.v[i];
+		const char *name = d->name && *d->name ? d->name : d->key;
+
+		if (!is_interface_name(d->key) || !is_interface_name(name))
+			return err_set(e, -EINVAL, "linux.netDevices: invalid name \"%s\"",
+				       is_interface_name(d->key) ? name : d->key);
+		for (size_t k = 0; k < i; k++) {
+			const struct oci_net_device *o = &l->net_devices.v[k];
+
+			if (streq(name, o->name && *o->name ? o->name : o->key))
+				return err_set(e, -EINVAL,
+					       "linux.netDevices: two devices are named \"%s\"",
+					       name);
+		}
+	}
+	return 0;
+}
+
 static int plan_linux(const struct oci_linux *l, const struct host *host, struct arena *a,
 		      struct plan *p, struct err *e)
 {
@@ -223,8 +263,9 @@ static int plan_linux(const struct oci_linux *l, const struct host *host, struct
 	/* It stands in quotes between the other options on old kernels. */
 	if (p->mount_label && (!lsm_label_is_valid(p->mount_label) || strchr(p->mount_label, '"')))
 		return err_set(e, -EINVAL, "linux.mountLabel is too long or no SELinux context");
-	if (l->net_devices.n)
-		return unsupported(e, "linux.netDevices");
+	r = plan_net_devices(l, p, e);
+	if (r < 0)
+		return r;
 	p->time_offsets = l->time_offsets.v;
 	p->time_offsets_n = l->time_offsets.n;
 	if (p->time_offsets_n && !(p->new_ns & K_CLONE_NEWTIME))
@@ -260,14 +301,6 @@ static int plan_check_version(const char *v, struct err *e)
 	if (strncmp(v, "1.", 2) != 0)
 		return err_set(e, -EINVAL, "unsupported ociVersion \"%s\"", v);
 	return 0;
-}
-
-bool plan_has_ns(const struct plan *p, uint32_t flag)
-{
-	for (size_t i = 0; i < p->joins_n; i++)
-		if (p->joins[i].ns->flag == flag)
-			return true;
-	return p->new_ns & flag;
 }
 
 static int plan_annotations(const struct oci_spec *spec, const struct host *host, struct arena *a,

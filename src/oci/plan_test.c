@@ -301,6 +301,32 @@ TEST(annotations_ask_for_what_there_is_or_are_refused)
 	CHECK_STR(p->steps[0].mount.context_type, "rootcontext");
 }
 
+TEST(network_devices_need_a_network_and_names)
+{
+	static const char *const bad[] = {
+		"{\"a\":{\"name\":\"b/c\"}}",
+		"{\"a\":{\"name\":\"b c\"}}",
+		"{\"..\":{}}",
+		"{\"a\":{\"name\":\"sixteen-letters-\"}}",
+		"{\"a\":{\"name\":\"x\"},\"x\":{}}",
+	};
+	struct plan *p;
+	char more[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(more, sizeof(more), "\"netDevices\":%s", bad[i]);
+		CHECK_EQ(make_linux(more, &p), -EINVAL);
+		CHECK(strstr(err.msg, "netDevices"));
+	}
+	CHECK_EQ(make_linux("\"netDevices\":{\"a\":{\"name\":\"b\"},\"b\":{\"name\":\"a\"}}", &p),
+		 0);
+	CHECK_EQ(make(HEAD PROCESS "\"linux\":{\"namespaces\":[{\"type\":\"mount\"}],"
+				   "\"netDevices\":{\"a\":{}}}}",
+		      &p),
+		 -EINVAL);
+	CHECK(strstr(err.msg, "private NET namespace"));
+}
+
 TEST(a_mount_label_goes_to_the_mounts_that_take_one)
 {
 	AUTO_STRBUF struct strbuf out = { 0 };

@@ -68,7 +68,8 @@ bind() { jq -nc --arg d "$1" --arg s "$2" '{destination: $d, type: "bind", sourc
 	mounts add "[$(bind /mnt "$WORK/src" rbind)]"
 	pid=$(rt state "$ID" | jq .pid)
 	nsenter -t "$pid" -m /bin/busybox mount -t tmpfs inner /mnt/below
-	run ! mountpoint -q "$WORK/src/below"
+	run mountpoint -q "$WORK/src/below"
+	[ "$status" -ne 0 ]
 	umount -R "$WORK/src"
 }
 
