@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,9 +75,20 @@ const char *err_code_name(enum err_code code)
 	return i < sizeof(code_names) / sizeof(code_names[0]) ? code_names[i] : "unknown";
 }
 
+const char *err_words(int errnum)
+{
+	static __thread char words[64];
+
+	snprintf(words, sizeof(words), "%s", strerror(errnum));
+	/* "RFS specific error" stays. */
+	if (islower((unsigned char)words[1]))
+		words[0] = (char)tolower((unsigned char)words[0]);
+	return words;
+}
+
 const char *err_text(const struct err *e, int r)
 {
-	return e && e->errnum ? e->msg : strerror(-r);
+	return e && e->errnum ? e->msg : err_words(-r);
 }
 
 /* Marks a text that did not fit, so that nobody takes the cut one for the whole. */
@@ -129,7 +141,7 @@ int err_wrap(struct err *e, int r, const char *fmt, ...)
 	if (!e)
 		return r;
 	if (!e->errnum)
-		err_set(e, r, "%s", strerror(-r));
+		err_set(e, r, "%s", err_words(-r));
 	memcpy(old, e->msg, sizeof(old));
 	va_start(ap, fmt);
 	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
@@ -155,7 +167,7 @@ int err_sys(struct err *e, int r, const char *fmt, ...)
 	set_words(e, r, err_code_of(r), fmt, ap);
 	va_end(ap);
 	len = strlen(e->msg);
-	if (snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", strerror(-r)) >=
+	if (snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", err_words(-r)) >=
 	    (int)(sizeof(e->msg) - len))
 		mark_cut(e);
 	return r;

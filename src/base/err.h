@@ -51,11 +51,11 @@ int err_set_code(struct err *e, int r, enum err_code code, const char *fmt, ...)
 
 /*
  * Puts context before the words that are there: "context: words". If `e` is unset, the words are
- * strerror(-r). Keeps the class. Returns `r`.
+ * those of err_words(-r). Keeps the class. Returns `r`.
  */
 int err_wrap(struct err *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Sets "words: strerror(-r)"; for a failed system call. Returns `r`. */
+/* Sets "words: err_words(-r)"; for a failed system call. Returns `r`. */
 int err_sys(struct err *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The class an errno stands for when nobody chose one. `r` is negative. */
@@ -64,5 +64,11 @@ enum err_code err_code_of(int r);
 /* The class's name as gRPC writes it in lower case: "not_found". */
 const char *err_code_name(enum err_code code);
 
-/* The words of `e`, or strerror(-r) when it is unset. Borrowed from `e` or static. */
+/*
+ * What strerror(errnum) says, as Go writes it: "no such file or directory". Callers of runtimes and daemons
+ * match on that. Valid until this thread's next call.
+ */
+const char *err_words(int errnum);
+
+/* The words of `e`, or err_words(-r) when it is unset. Borrowed from `e` or as err_words. */
 const char *err_text(const struct err *e, int r);

@@ -27,7 +27,7 @@ TEST(wrapping_nothing_says_what_the_errno_says)
 	struct err e = ERR_INIT;
 
 	err_wrap(&e, -ENOENT, "open");
-	CHECK_STR(e.msg, "open: No such file or directory");
+	CHECK_STR(e.msg, "open: no such file or directory");
 }
 
 TEST(a_long_text_is_cut_and_marked)
@@ -49,7 +49,7 @@ TEST(nobody_has_to_want_words)
 	CHECK_EQ(err_set(NULL, -EPERM, "x"), -EPERM);
 	CHECK_EQ(err_wrap(NULL, -EPERM, "x"), -EPERM);
 	CHECK_EQ(err_sys(NULL, -EPERM, "x"), -EPERM);
-	CHECK_STR(err_text(NULL, -EPERM), "Operation not permitted");
+	CHECK_STR(err_text(NULL, -EPERM), "operation not permitted");
 }
 
 TEST(classes_have_grpcs_names)

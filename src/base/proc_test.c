@@ -45,7 +45,7 @@ TEST(a_program_that_is_not_there_is_an_error_of_the_start)
 	CHECK_EQ(proc_spawn(&(struct spawn_options){ .path = "/does/not/exist", .argv = argv }, &c,
 			    &e),
 		 -ENOENT);
-	CHECK_STR(e.msg, "exec '/does/not/exist': No such file or directory");
+	CHECK_STR(e.msg, "exec '/does/not/exist': no such file or directory");
 	CHECK_EQ(proc_spawn(&(struct spawn_options){ .path = "/etc/passwd", .argv = argv }, &c, &e),
 		 -EACCES);
 }

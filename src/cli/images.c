@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "cli/commands.h"
 #include "cli/image/filter.h"
@@ -250,7 +251,7 @@ static int load_main(struct cli *c, const struct cli_command *cmd, int argc, cha
 	if (o.input && !streq(o.input, "-")) {
 		fd = open(o.input, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return cli_failf(1, "open %s: %s", o.input, strerror(errno));
+			return cli_failf(1, "open %s: %s", o.input, err_words(errno));
 	} else if (isatty(0)) {
 		return cli_failf(
 			1, "requested load from stdin, but stdin is empty: give a file with -i");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "cli/cli.h"
 
@@ -253,7 +254,7 @@ static void fill_standard_fds(void)
 static int flush_output(int code)
 {
 	if (fflush(stdout) != 0 && code == 0)
-		return cli_failf(1, "write to standard output: %s", strerror(errno));
+		return cli_failf(1, "write to standard output: %s", err_words(errno));
 	return code;
 }
 

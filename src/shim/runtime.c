@@ -69,9 +69,7 @@ struct word_row {
 static const struct word_row word_rows[] = {
 	{ "executable file not found", ERR_NOT_FOUND, -ENOENT },
 	{ "no such file or directory", ERR_NOT_FOUND, -ENOENT },
-	{ "No such file or directory", ERR_NOT_FOUND, -ENOENT },
 	{ "permission denied", ERR_PERMISSION_DENIED, -EACCES },
-	{ "Permission denied", ERR_PERMISSION_DENIED, -EACCES },
 	{ "is a directory", ERR_PERMISSION_DENIED, -EACCES },
 	{ "already exists", ERR_ALREADY_EXISTS, -EEXIST },
 	{ "does not exist", ERR_NOT_FOUND, -ENOENT },

@@ -205,7 +205,7 @@ static int rule_add(struct compiler *c, const char *name, int number, uint32_t a
 			       name);
 	if (r < 0)
 		return err_set(c->e, r, "cannot add the seccomp rule for '%s': %s", name,
-			       strerror(-r));
+			       err_words(-r));
 	return 0;
 }
 

@@ -125,7 +125,7 @@ json_of() { "$PYTHON" -c 'import json, sys; print(json.dumps(json.load(open(sys.
 	"$CORTEN" image copy "$FROM:one" oci-archive:/dev/stdout 2>words | tar -xO index.json | grep -q "${want#sha256:}"
 	grep -q Pushed words
 	run -1 "$CORTEN" image copy -q "$FROM:one" oci-archive:ours.tar:1.0
-	[[ $output == *"File exists"* ]]
+	[[ $output == *"file exists"* ]]
 	run -1 "$CORTEN" image copy -q "$FROM:none" dir:g
 	[[ $output == *"has no image 'none'"* ]]
 	run -1 "$CORTEN" image copy -q "$FROM" dir:g

@@ -175,13 +175,13 @@ in_labelled_host() {
 	# shellcheck disable=SC2086
 	in_labelled_host "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" run -b "$BUNDLE" "$ID"
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"set AppArmor label 'strict': Invalid argument"* ]]
+	[[ "$output" == *"set AppArmor label 'strict': invalid argument"* ]]
 	config 'del(.process.apparmorProfile) | .process.selinuxLabel = "u:r:t:s0:c1,c2"'
 	rmdir "$WORK/cg"
 	# shellcheck disable=SC2086
 	in_labelled_host "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" run -b "$BUNDLE" "$ID"
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"set SELinux label 'u:r:t:s0:c1,c2': Invalid argument"* ]]
+	[[ "$output" == *"set SELinux label 'u:r:t:s0:c1,c2': invalid argument"* ]]
 	nothing_left
 }
 
@@ -200,12 +200,12 @@ in_labelled_host() {
 	# shellcheck disable=SC2086
 	in_labelled_host "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" exec --apparmor strict "$ID" true
 	[ "$status" -eq 255 ]
-	[[ "$output" == *"set AppArmor label 'strict': Invalid argument"* ]]
+	[[ "$output" == *"set AppArmor label 'strict': invalid argument"* ]]
 	rmdir "$WORK/cg"
 	# shellcheck disable=SC2086
 	in_labelled_host "$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" exec --process-label u:r:t:s0 "$ID" true
 	[ "$status" -eq 255 ]
-	[[ "$output" == *"set SELinux label 'u:r:t:s0': Invalid argument"* ]]
+	[[ "$output" == *"set SELinux label 'u:r:t:s0': invalid argument"* ]]
 	rt exec "$ID" true
 }
 

@@ -187,7 +187,7 @@ TEST(errors_name_file_and_line)
 		{ "[host.\"\"]", "is no URL of a registry" },
 		{ "host = 1", "line 1: 'host' is no table" },
 		{ "host.a = 1", "line 1: 'host.a' is no table" },
-		{ "ca = 'none.pem'", "/x.example/none.pem': No such file" },
+		{ "ca = 'none.pem'", "/x.example/none.pem': no such file" },
 		{ "client = 1", "line 1: 'client' is no file, list of files or pairs" },
 		{ "client = [['a', 'b', 'c']]",
 		  "line 1: 'client' is no file, list of files or pairs" },
