@@ -146,16 +146,38 @@ static bool is_shown(const struct engine_container *c, char *const *specs)
 	return true;
 }
 
-static int add_row(struct table *t, const struct engine_container *c, const struct ps_options *o)
+/* "0.0.0.0:8080->80/tcp, 443/tcp" */
+static void put_ports(struct engine *en, const char *id, struct arena *a, struct strbuf *out)
+{
+	struct engine_port *v;
+	size_t n;
+
+	if (engine_container_ports(en, id, a, &v, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		bool is_v6 = v[i].host_port && strchr(v[i].host_ip, ':');
+
+		strbuf_adds(out, i ? ", " : "");
+		if (v[i].host_port)
+			strbuf_addf(out, "%s%s%s:%u->", is_v6 ? "[" : "", v[i].host_ip,
+				    is_v6 ? "]" : "", v[i].host_port);
+		strbuf_addf(out, "%u/%s", v[i].container_port, v[i].proto);
+	}
+}
+
+static int add_row(struct engine *en, struct table *t, const struct engine_container *c,
+		   const struct ps_options *o)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	AUTO_STRBUF struct strbuf labels = { 0 };
+	AUTO_STRBUF struct strbuf labels = { 0 }, ports = { 0 };
 	char ago[HUMAN_MAX], created[CLOCK_TEXT_MAX];
 	bool is_cut = !o->is_full && strlen(c->command) > COMMAND_MAX;
 
 	for (size_t i = 0; i < c->labels.n; i++)
 		strbuf_addf(&labels, "%s%s=%s", i ? "," : "", c->labels.v[i].key,
 			    c->labels.v[i].value);
+	if (c->status == ENGINE_RUNNING || c->status == ENGINE_PAUSED)
+		put_ports(en, c->id, &a, &ports);
 	const char *cells[ARRAY_LEN(columns)] = {
 		arena_strndup(&a, c->id, o->is_full ? strlen(c->id) : SHORT_ID),
 		c->image,
@@ -163,7 +185,7 @@ static int add_row(struct table *t, const struct engine_container *c, const stru
 		       : arena_printf(&a, "\"%s\"", c->command),
 		arena_printf(&a, "%s ago", human_duration(clock_wall_ns() - c->created_ns, ago)),
 		human_status(c, &a),
-		"",
+		ports.p ? ports.p : "",
 		c->name,
 		engine_status_name(c->status),
 		clock_rfc3339(c->created_ns, created),
@@ -201,7 +223,7 @@ static int list(struct cli *c, struct ps_options *o, struct table *t, struct err
 		if (o->is_quiet)
 			printf("%.*s\n", o->is_full ? 64 : SHORT_ID, v[i].id);
 		else
-			r = add_row(t, &v[i], o);
+			r = add_row(c->engine, t, &v[i], o);
 		if (left > 0 && --left == 0)
 			break;
 	}

@@ -78,8 +78,7 @@ struct engine_create_options {
 	const struct engine_bind *binds;
 	size_t binds_len;
 	const char *workdir, *user, *hostname;
-	const struct engine_network_want
-		*networks; /* none: ENGINE_DEFAULT_NETWORK */
+	const struct engine_network_want *networks; /* none: ENGINE_DEFAULT_NETWORK */
 	size_t networks_len;
 	char *const *publish, *const *expose; /* docker's -p and --expose */
 	bool is_publish_all;		      /* every exposed port at any free one of the host */

@@ -87,6 +87,11 @@ static void put_host_config(struct json_writer *w, const struct doc *d)
 	json_end_object(w);
 	json_end_object(w);
 	json_put_str(w, "NetworkMode", d->network ? d->network : "none");
+	engine_inspect_bindings(w, d);
+	put_strs(w, "Dns", &d->dns);
+	put_strs(w, "DnsOptions", &d->dns_options);
+	put_strs(w, "DnsSearch", &d->dns_search);
+	put_strs(w, "ExtraHosts", &d->extra_hosts);
 	json_begin_object(w, "RestartPolicy");
 	json_put_str(w, "Name", "no");
 	json_put_i64(w, "MaximumRetryCount", 0);
@@ -117,6 +122,8 @@ static void put_config(struct json_writer *w, const struct loaded *l)
 	json_put_bool(w, "AttachStdin", d->is_attached && d->has_stdin);
 	json_put_bool(w, "AttachStdout", d->is_attached);
 	json_put_bool(w, "AttachStderr", d->is_attached);
+	if (d->exposed.n)
+		put_set(w, "ExposedPorts", &d->exposed);
 	json_put_bool(w, "Tty", d->is_terminal);
 	json_put_bool(w, "OpenStdin", d->has_stdin);
 	json_put_bool(w, "StdinOnce", d->is_stdin_once);
@@ -234,14 +241,7 @@ int engine_container_inspect(struct engine *en, const char *what, struct strbuf 
 	put_graph_driver(en, &w, &l, &a);
 	put_mounts(&w, l.doc);
 	put_config(&w, &l);
-	json_begin_object(&w, "NetworkSettings");
-	json_begin_object(&w, "Ports");
-	json_end_object(&w);
-	json_begin_object(&w, "Networks");
-	json_begin_object(&w, l.doc->network ? l.doc->network : "none");
-	json_end_object(&w);
-	json_end_object(&w);
-	json_end_object(&w);
+	engine_inspect_network(en, &w, &l);
 	json_end_object(&w);
 	return strbuf_ok(out) < 0 ? err_sys(e, -ENOMEM, "inspect") : 0;
 }

@@ -97,6 +97,9 @@ int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd
 int engine_network_detach(struct engine *en, int task_fd, struct err *e);
 /* The container whose network this one shares ("container:ID"), or NULL. */
 const char *engine_network_peer(const struct doc *d);
+/* inspect_network.c: docker's NetworkSettings, and HostConfig's PortBindings. */
+void engine_inspect_network(struct engine *en, struct json_writer *w, const struct loaded *l);
+void engine_inspect_bindings(struct json_writer *w, const struct doc *d);
 /* The network's name in the task folder of who shares another's. */
 #define PEER_NETNS "netns"
 

@@ -314,7 +314,7 @@ int net_sandbox_attach(const struct net *n, struct net_sandbox *s, int netns_fd,
 	if (r == 0)
 		r = write_sandbox(s, task_fd, e);
 	if (r == 0 && has_names(s))
-		r = net_names_attach(n, s, netns_fd, e);
+		r = net_names_attach(n, s, netns_fd, netns_path, e);
 	if (r < 0)
 		net_sandbox_detach(n, task_fd, netns_fd, NULL);
 	return r;
@@ -372,7 +372,7 @@ int net_sandbox_connect(const struct net *n, struct net_sandbox *s, const struct
 	if (r == 0)
 		r = write_sandbox(s, task_fd, e);
 	if (r == 0 && has_names(s))
-		r = net_names_attach(n, s, netns_fd, e);
+		r = net_names_attach(n, s, netns_fd, netns_path, e);
 	if (r < 0) {
 		/* What cannot be undone now is undone with the rest, at the end: the file still has it. */
 		if (detach_one(&p, added, NULL) == 0)
@@ -401,7 +401,7 @@ int net_sandbox_disconnect(const struct net *n, struct net_sandbox *s, const cha
 		s->endpoints.v[i] = s->endpoints.v[i + 1];
 	r = write_sandbox(s, task_fd, e);
 	if (r == 0 && has_names(s))
-		r = net_names_attach(n, s, netns_fd, e);
+		r = net_names_attach(n, s, netns_fd, netns_path, e);
 	return r;
 }
 

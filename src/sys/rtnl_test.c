@@ -155,7 +155,7 @@ TEST(a_link_that_is_not_there_gives_enodev)
 
 	set_up();
 	CHECK_EQ(rtnl_link_get(&host, "nothing", 0, &l, &e), -ENODEV);
-	CHECK_STR(e.msg, "look up link 'nothing': No such device");
+	CHECK_STR(e.msg, "look up link 'nothing': no such device");
 	CHECK_EQ(rtnl_link_get(&host, "a-name-that-is-too-long", 0, &l, &e), -ENODEV);
 	CHECK_EQ(rtnl_link_get(&host, "", 0, &l, &e), -ENODEV);
 	CHECK_EQ(rtnl_link_get(&host, NULL, 99, &l, &e), -ENODEV);

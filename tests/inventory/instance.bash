@@ -21,6 +21,8 @@ instance_setup() {
 	# Sockets lie below the state folder, and their paths are limited to 107 bytes: a short name.
 	INSTANCE=$(mktemp -d /tmp/ct.XXXXXX)
 	export CORTEN TOOLS INSTANCE CORTEN_ROOT=$INSTANCE/r CORTEN_STATE=$INSTANCE/s
+	# A bridge outlives its containers, so that only tests of networks have one.
+	export CORTEN_NETWORK=none
 	mkdir "$CORTEN_ROOT" "$CORTEN_STATE"
 	instance_mark
 }
