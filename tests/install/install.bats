@@ -55,7 +55,7 @@ setup() {
 	ls bin libexec/corten
 	for file in bin/corten bin/corten-runtime libexec/corten/containerd-shim-corten-v2 \
 		libexec/corten/corten-seccomp libexec/corten/corten-fetch libexec/corten/corten-cni \
-		libexec/corten/corten-verify libexec/corten/corten-worker; do
+		libexec/corten/corten-dns libexec/corten/corten-verify libexec/corten/corten-worker; do
 		[ -x "$file" ] || { echo "no $file"; false; }
 	done
 	for file in share/man/man1/corten.1 share/man/man1/corten-run.1 share/man/man8/corten-runtime.8 \

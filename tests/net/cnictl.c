@@ -1,7 +1,7 @@
 /*
  * cnictl: CNI as a runtime without an engine, for tests. `cnictl COMMAND NETWORK [CONTAINER IFNAME [NETNS [ARGS [JSON]]]]`;
  * results go to standard output, errors to standard error with exit status 1. Where things are is said by CNI_CONF,
- * CNI_BIN, CNI_CACHE and CNI_DEADLINE_MS of the environment.
+ * CNI_BIN, CNI_CACHE and CNI_DEADLINE_MS of the environment; with CNI_PROGRAMS=1 no chain runs in process.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +101,8 @@ static int with_network(int argc, char **argv, struct err *e)
 	size_t n;
 	int r = cni_networks_load(rt.conf_dir, warn, NULL, &a, &v, &n, e);
 
+	for (size_t i = 0; r == 0 && getenv("CNI_PROGRAMS") && i < n; i++)
+		v[i].is_builtin = false;
 	if (r < 0 || streq(argv[1], "list"))
 		return r < 0 ? r : list(v, n);
 	if (streq(argv[1], "cached"))

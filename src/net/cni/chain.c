@@ -172,8 +172,12 @@ static void take_cached(const struct cni_cached *cached, struct run *run, struct
 
 	if (cached->config.p &&
 	    cni_network_parse(NULL, cached->config.p, cached->config.len, run->a, &n, NULL) == 0 &&
-	    streq(n->name, run->n->name))
+	    streq(n->name, run->n->name)) {
+		/* Who has its plugins run as programs keeps them so. */
+		if (run->n->plugins.n)
+			n->is_builtin = n->is_builtin && run->n->is_builtin;
 		run->n = n;
+	}
 	if (!at->args)
 		at->args = cached->args;
 	if (!at->capability_args.p)

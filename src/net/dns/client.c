@@ -23,7 +23,7 @@
 /* The namespace of an entry that tells no way to it. */
 #define NO_PATH "-"
 #define PROGRAM "corten-dns"
-#define ADDRESS INADDR_LOOPBACK + 10 /* 127.0.0.11 */
+#define ADDRESS (INADDR_LOOPBACK + 10) /* 127.0.0.11 */
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_MAX ((size_t)64 << 10)
 /* The server answers at once; a stopped one is as good as dead. */
