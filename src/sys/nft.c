@@ -66,20 +66,21 @@ struct outcome {
 	bool is_acknowledged;
 };
 
-/* What a change is called; attribute 2 of most kinds is a name. */
+/* What a change is called, and the attribute that names its object. */
 static const struct {
 	uint16_t type;
 	const char *words;
-	bool has_name;
+	uint8_t name; /* 0: none but the table */
 } CHANGES[] = {
-	{ NFT_MSG_NEWTABLE, "add the table", false },
-	{ NFT_MSG_DELTABLE, "delete the table", false },
-	{ NFT_MSG_NEWCHAIN, "add the chain", true },
-	{ NFT_MSG_NEWSET, "add the set", true },
-	{ NFT_MSG_NEWSETELEM, "add elements to", true },
-	{ NFT_MSG_DELSETELEM, "delete elements of", true },
-	{ NFT_MSG_NEWRULE, "add a rule to", true },
-	{ NFT_MSG_DELRULE, "delete rules of", true },
+	{ NFT_MSG_NEWTABLE, "add the table", 0 },
+	{ NFT_MSG_DELTABLE, "delete the table", 0 },
+	{ NFT_MSG_NEWCHAIN, "add the chain", NFTA_CHAIN_NAME },
+	{ NFT_MSG_DELCHAIN, "delete the chain", NFTA_CHAIN_NAME },
+	{ NFT_MSG_NEWSET, "add the set", NFTA_SET_NAME },
+	{ NFT_MSG_NEWSETELEM, "add elements to", NFTA_SET_ELEM_LIST_SET },
+	{ NFT_MSG_DELSETELEM, "delete elements of", NFTA_SET_ELEM_LIST_SET },
+	{ NFT_MSG_NEWRULE, "add a rule to", NFTA_RULE_CHAIN },
+	{ NFT_MSG_DELRULE, "delete rules of", NFTA_RULE_CHAIN },
 };
 
 static const char *change_name(const struct nft_batch *b, uint32_t seq, const char **ret_object)
@@ -97,7 +98,7 @@ static const char *change_name(const struct nft_batch *b, uint32_t seq, const ch
 		for (size_t i = 0; i < ARRAY_LEN(CHANGES); i++) {
 			if (CHANGES[i].type != (h->nlmsg_type & 0xff))
 				continue;
-			*ret_object = CHANGES[i].has_name ? nl_get_str(attrs[2]) : NULL;
+			*ret_object = CHANGES[i].name ? nl_get_str(attrs[CHANGES[i].name]) : NULL;
 			return CHANGES[i].words;
 		}
 	}
@@ -188,6 +189,12 @@ void nft_chain_flush(struct nft_batch *b, const char *chain)
 {
 	change(b, NFT_MSG_DELRULE, 0);
 	nl_put_str(&b->m, NFTA_RULE_CHAIN, chain);
+}
+
+void nft_chain_del(struct nft_batch *b, const char *chain)
+{
+	change(b, NFT_MSG_DELCHAIN, 0);
+	nl_put_str(&b->m, NFTA_CHAIN_NAME, chain);
 }
 
 void nft_rule_del(struct nft_batch *b, const char *chain, uint64_t handle)

@@ -61,6 +61,8 @@ struct nft_chain {
 void nft_chain_add(struct nft_batch *b, const struct nft_chain *c);
 /* Removes its rules. */
 void nft_chain_flush(struct nft_batch *b, const char *chain);
+/* -EBUSY: it has rules, or others jump to it. */
+void nft_chain_del(struct nft_batch *b, const char *chain);
 
 /* Types of keys and data, by the numbers of nft(8)'s own datatypes; widths are theirs, padded to registers when joined. */
 enum nft_type {
@@ -170,9 +172,10 @@ int nft_elems_dump(int fd, const struct nft_table *t, const char *set,
 
 /* What is asked in one exchange, and answered. */
 struct nft_query {
-	const char *set;	   /* an element of it, or */
-	const struct nft_elem *el; /* borrowed: its key */
-	const char *chain;	   /* a chain, or neither: the table */
+	const struct nft_table *table; /* NULL: the call's */
+	const char *set;	       /* an element of it, or */
+	const struct nft_elem *el;     /* borrowed: its key */
+	const char *chain;	       /* a chain, or neither: the table */
 	bool is_there;
 	uint32_t use; /* of a chain: its rules; of the table: its chains and sets */
 };

@@ -227,6 +227,7 @@ static void ask(struct nlbuf *m, const struct nft_table *t, const struct nft_que
 {
 	size_t nest;
 
+	t = q->table ? q->table : t;
 	if (q->set) {
 		nft_message(m, t->family, NFT_MSG_GETSETELEM, 0, seq);
 		nl_put_str(m, NFTA_SET_ELEM_LIST_TABLE, t->name);

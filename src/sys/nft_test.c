@@ -268,6 +268,7 @@ TEST(chains_and_rules_are_listed_and_a_rule_is_deleted_by_its_handle)
 	AUTO_FD fd = open_nft();
 	AUTO_NFT_BATCH struct nft_batch b = { 0 };
 	struct nft_query q = { .chain = "pre" };
+	struct err e = ERR_INIT;
 	bool is_seen = false;
 	uint64_t handle = 0;
 
@@ -281,5 +282,11 @@ TEST(chains_and_rules_are_listed_and_a_rule_is_deleted_by_its_handle)
 	CHECK_EQ(nft_batch_commit(fd, &b, NULL), 0);
 	CHECK_EQ(nft_query(fd, &TABLE, &q, 1, NULL, NULL), 0);
 	CHECK_EQ(q.use, 0);
+	nft_batch_begin(&b, &TABLE, 0);
+	nft_chain_flush(&b, "published");
+	nft_chain_del(&b, "published");
+	nft_chain_del(&b, "none");
+	CHECK_EQ(nft_batch_commit(fd, &b, &e), -ENOENT);
+	CHECK(strstr(e.msg, "delete the chain 'none' of 't'"));
 }
 TEST_MAIN()
