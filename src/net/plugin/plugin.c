@@ -16,8 +16,9 @@
 static const struct json_limits limits = { .bytes = CNI_TEXT_MAX };
 
 static const struct cni_plugin *const plugins[] = {
-	&cni_plugin_bandwidth, &cni_plugin_bridge, &cni_plugin_host_local, &cni_plugin_loopback,
-	&cni_plugin_macvlan,   &cni_plugin_ptp,	   &cni_plugin_static,	   &cni_plugin_tuning,
+	&cni_plugin_bandwidth, &cni_plugin_bridge,  &cni_plugin_firewall, &cni_plugin_host_local,
+	&cni_plugin_loopback,  &cni_plugin_macvlan, &cni_plugin_portmap,  &cni_plugin_ptp,
+	&cni_plugin_static,    &cni_plugin_tuning,
 };
 
 const struct cni_plugin *cni_plugin_find(const char *type)

@@ -4,9 +4,9 @@
 #include "net/plugin/plugin.h"
 #include "sys/rtnl.h"
 
-extern const struct cni_plugin cni_plugin_bandwidth, cni_plugin_bridge, cni_plugin_host_local,
-	cni_plugin_loopback, cni_plugin_macvlan, cni_plugin_ptp, cni_plugin_static,
-	cni_plugin_tuning;
+extern const struct cni_plugin cni_plugin_bandwidth, cni_plugin_bridge, cni_plugin_firewall,
+	cni_plugin_host_local, cni_plugin_loopback, cni_plugin_macvlan, cni_plugin_portmap,
+	cni_plugin_ptp, cni_plugin_static, cni_plugin_tuning;
 
 /* -- conf.c: configurations and arguments -- */
 

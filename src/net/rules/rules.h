@@ -51,7 +51,7 @@ struct rules_network {
 	struct json_strs subnets; /* "10.89.0.0/24" */
 	bool is_masqueraded;	  /* what leaves by another interface gets the host's address */
 	bool is_isolated; /* nothing to and from other isolated bridges, but for published ports */
-	bool is_closed; /* new connections from elsewhere by published ports only (docker's way) */
+	bool is_closed; /* from outside by published ports only (docker's way); other closed ones get in */
 	bool is_internal; /* no way out or in at all */
 	bool is_apart;	  /* its containers do not reach each other either */
 };
@@ -113,3 +113,11 @@ int rules_foreign_drop(const struct rules *r, const char *bridge, struct strbuf 
  * one (DOCKER-USER). Once for a bridge; what the others' owner flushes is put there again. The number of such chains.
  */
 int rules_foreign_admit(const struct rules *r, const char *bridge, struct err *e);
+
+/*
+ * Takes away what the reference plugin of that kind (portmap, bridge or ptp, firewall) put up for an attachment: rules in the
+ * chains of iptables-nft and in tables of its own, found by comment or address. For a DEL behind an ADD of theirs. What
+ * iptables-legacy holds is out of reach. `addresses`: for RULES_NETWORK (firewall), else NULL.
+ */
+int rules_reference_del(enum rules_kind kind, const struct rules_owner *o,
+			const struct json_strs *addresses, struct err *e);

@@ -313,7 +313,11 @@ static void forward_rules(struct nft_batch *b, const char *chain)
 	in_set(b, SET_ISOLATED, 4, false);
 	end_with(b, NF_DROP);
 
-	drop_by(b, chain, NFT_META_OIFNAME, SET_CLOSED);
+	nft_rule_begin(b, chain, false, NULL);
+	load_interfaces(b);
+	in_set(b, SET_CLOSED, 0, true);
+	in_set(b, SET_CLOSED, 4, false);
+	end_with(b, NF_DROP);
 }
 
 /* ---- the whole ---- */
