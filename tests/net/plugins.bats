@@ -74,6 +74,11 @@ in_all_versions() { # CASE TYPE
 	inside takeover bandwidth 1.0.0
 }
 
+@test "ipMasq: the host's address is seen outside" {
+	inside masquerade bridge
+	inside masquerade ptp
+}
+
 @test "errors have the reference's codes" {
 	inside errors
 }

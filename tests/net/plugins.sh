@@ -11,7 +11,7 @@ for type in bandwidth bridge host-local loopback macvlan ptp static tuning; do
 	ln -s "${BUILD:?}/bin/corten-cni" "$W/ours/$type"
 done
 OURS=$W/ours
-export CNI_PATH
+export CNI_PATH CORTEN_STATE=$W/state
 
 fail() {
 	printf '%s\n' "$@" >&2
@@ -256,6 +256,33 @@ reach() { # TYPE
 		[ "$(within c1 busybox nc -w 1 "$two" 7777 </dev/null 2>/dev/null)" != hello ] || return 0
 	done
 	fail "no TCP from one container to the other"
+}
+
+# What leaves a masqueraded network has the host's address; each side's DEL takes its own rules along.
+masquerade() { # TYPE
+	local side conf seen i
+	ip link add up0 type veth peer name up1
+	container outside
+	ip link set up1 netns "$W/outside"
+	ip addr add 192.0.2.1/24 dev up0
+	ip link set up0 up
+	within outside ip addr add 192.0.2.2/24 dev up1
+	within outside ip link set up1 up
+	for side in "$THEIRS" "$OURS"; do
+		rm -rf "$W/data"
+		container c1
+		conf="{\"cniVersion\":\"1.0.0\",\"name\":\"net\",\"type\":\"$1\",\"isDefaultGateway\":true,\"ipMasq\":true,$(
+			ipam "$V4" ',"routes":[{"dst":"192.0.2.0/24"}]')}"
+		add "$side" "$1" c1 "$conf"
+		within outside sh -c "busybox nc -l -p 7777 -e busybox sh -c 'busybox netstat -tn' >$W/seen" &
+		seen=
+		for ((i = 0; i < 100; i++)); do
+			seen=$(within c1 busybox nc -w 2 192.0.2.2 7777 </dev/null 2>/dev/null | grep :7777) && break
+		done
+		grep -Eq '[ :]192.0.2.1:[0-9]* *(ESTABLISHED|CLOSE_WAIT)' <<<"$seen" || fail "$side: seen from outside: $seen"
+		del "$side" "$1" c1 "$conf"
+		! nft list ruleset | grep -E '10\.77\.0\.[1-9]|CNI-' || fail "$side: rules are left"
+	done
 }
 
 # -- errors --
