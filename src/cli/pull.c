@@ -68,6 +68,9 @@ static int pull(struct cli *c, const char *what, const char *platform, struct la
 	layers_clear(v);
 	if (r < 0)
 		return r;
+	if (!v->is_quiet && pulled.artifact_type)
+		fprintf(v->out, "It is an artifact of type '%s': kept as it is, not unpacked\n",
+			pulled.artifact_type);
 	if (!v->is_quiet)
 		fprintf(v->out, "Digest: %s\nStatus: %s for %s\n", pulled.digest,
 			pulled.is_new ? "Downloaded newer image" : "Image is up to date", name);

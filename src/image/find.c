@@ -48,8 +48,41 @@ static int no_such_image(const char *what, struct err *e)
 	return err_set(e, -ENOENT, "No such image: %s", what);
 }
 
-static int find_by_name(struct store *s, const char *ns, const char *what, struct arena *a,
-			struct image_record **ret, const char **ret_name, struct err *e)
+static int artifact_record(const struct image_row *row, struct arena *a, struct image_record **ret,
+			   struct err *e)
+{
+	struct image_record *rec = arena_alloc(a, sizeof(*rec));
+
+	if (!rec)
+		return err_set(e, -ENOMEM, "out of memory");
+	*rec = (struct image_record){ .manifest_digest = row->digest,
+				      .config_digest = row->digest,
+				      .size = row->size };
+	*ret = rec;
+	return 0;
+}
+
+/* What a name stands for; an artifact has no record, and is none to those who want an image. */
+static int record_of(struct store *s, const struct image_row *row, const char *what, bool is_any,
+		     struct arena *a, struct image_record **ret, struct err *e)
+{
+	const char *type = label(&row->labels, LABEL_ARTIFACT);
+	int r = image_record_get(s, image_row_manifest(row), a, ret, e);
+
+	if (r != -ENOENT)
+		return r;
+	if (type && is_any)
+		return artifact_record(row, a, ret, e);
+	if (type)
+		return err_set(e, -EOPNOTSUPP, "'%s' is an artifact of type '%.120s', not an image",
+			       what, type);
+	return err_set(e, -EOPNOTSUPP, "image '%s' was not prepared for this machine's platform",
+		       what);
+}
+
+static int find_by_name(struct store *s, const char *ns, const char *what, bool is_any,
+			struct arena *a, struct image_record **ret, const char **ret_name,
+			struct err *e)
 {
 	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
 	struct image_row row;
@@ -63,12 +96,8 @@ static int find_by_name(struct store *s, const char *ns, const char *what, struc
 		return no_such_image(what, e);
 	if (r < 0)
 		return err_sys(e, r, "find image '%s'", what);
-	r = image_record_get(s, image_row_manifest(&row), a, ret, e);
-	if (r == -ENOENT)
-		return err_set(e, -EOPNOTSUPP,
-			       "image '%s' was not prepared for this machine's platform", what);
 	*ret_name = row.name;
-	return r;
+	return record_of(s, &row, what, is_any, a, ret, e);
 }
 
 /* "sha256:abc" or "abc": the digits, or NULL when it is none. */
@@ -98,10 +127,10 @@ static bool matches(const struct image_record *rec, const char *target, const ch
 
 /* Two manifests may have one config (other layer compression): the image id is the same, the first is taken. */
 static int consider(struct store *s, const struct image_row *row, const char *what, const char *hex,
-		    struct arena *a, struct image_record **found, struct err *e)
+		    bool is_any, struct arena *a, struct image_record **found, struct err *e)
 {
 	struct image_record *rec;
-	int r = image_record_get(s, image_row_manifest(row), a, &rec, NULL);
+	int r = record_of(s, row, what, is_any, a, &rec, NULL);
 
 	if (r < 0 || !matches(rec, row->digest, hex))
 		return 0;
@@ -112,8 +141,8 @@ static int consider(struct store *s, const struct image_row *row, const char *wh
 	return 0;
 }
 
-static int find_by_id(struct store *s, const char *ns, const char *what, struct arena *a,
-		      struct image_record **ret, struct err *e)
+static int find_by_id(struct store *s, const char *ns, const char *what, bool is_any,
+		      struct arena *a, struct image_record **ret, struct err *e)
 {
 	const char *hex = hex_of(what);
 	struct image_record *found = NULL;
@@ -128,10 +157,10 @@ static int find_by_id(struct store *s, const char *ns, const char *what, struct 
 	if (r == 0)
 		r = image_list_nameless(s, ns, a, &nameless, e);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = consider(s, &rows[i], what, hex, a, &found, e);
+		r = consider(s, &rows[i], what, hex, is_any, a, &found, e);
 	for (size_t i = 0; r == 0 && i < nameless.n; i++)
-		r = consider(s, &(struct image_row){ .digest = nameless.v[i] }, what, hex, a,
-			     &found, e);
+		r = consider(s, &(struct image_row){ .digest = nameless.v[i] }, what, hex, is_any,
+			     a, &found, e);
 	if (r < 0)
 		return r;
 	if (!found)
@@ -141,8 +170,9 @@ static int find_by_id(struct store *s, const char *ns, const char *what, struct 
 }
 
 /* "name@sha256:…": by digest, and the name must be one that has it. */
-static int find_by_digest(struct store *s, const char *ns, const char *what, struct arena *a,
-			  struct image_record **ret, const char **ret_name, struct err *e)
+static int find_by_digest(struct store *s, const char *ns, const char *what, bool is_any,
+			  struct arena *a, struct image_record **ret, const char **ret_name,
+			  struct err *e)
 {
 	struct ref want, have;
 	struct image_row *rows;
@@ -160,38 +190,66 @@ static int find_by_digest(struct store *s, const char *ns, const char *what, str
 		    !streq(have.path, want.path))
 			continue;
 		*ret_name = rows[i].name;
-		return image_record_get(s, manifest, a, ret, e);
+		return record_of(s, &rows[i], what, is_any, a, ret, e);
 	}
 	return r < 0 ? r : no_such_image(what, e);
 }
 
-int image_find(struct store *s, const char *ns, const char *what, struct arena *a,
-	       struct image_record **ret, const char **ret_name, struct err *e)
+static int find(struct store *s, const char *ns, const char *what, bool is_any, struct arena *a,
+		struct image_record **ret, const char **ret_name, struct err *e)
 {
 	int r = -ENOENT;
 
 	*ret_name = NULL;
 	if (!str_skip(what, "sha256:"))
-		r = find_by_name(s, ns, what, a, ret, ret_name, e);
+		r = find_by_name(s, ns, what, is_any, a, ret, ret_name, e);
 	if (r == -ENOENT && strchr(what, '@'))
-		r = find_by_digest(s, ns, what, a, ret, ret_name, e);
+		r = find_by_digest(s, ns, what, is_any, a, ret, ret_name, e);
 	if (r == -ENOENT)
-		r = find_by_id(s, ns, what, a, ret, e);
+		r = find_by_id(s, ns, what, is_any, a, ret, e);
 	return r;
+}
+
+int image_find(struct store *s, const char *ns, const char *what, struct arena *a,
+	       struct image_record **ret, const char **ret_name, struct err *e)
+{
+	return find(s, ns, what, false, a, ret, ret_name, e);
+}
+
+int image_find_any(struct store *s, const char *ns, const char *what, struct arena *a,
+		   struct image_record **ret, const char **ret_name, struct err *e)
+{
+	return find(s, ns, what, true, a, ret, ret_name, e);
 }
 
 /* ---- list ---- */
 
-static int describe(struct store *s, struct arena *a, struct image_listed *i, struct err *e)
+/* What its manifest's labels refer to counts. */
+static int add_children(struct store *s, const char *ns, struct image_listed *i)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct content_info info, child;
+
+	if (store_content_info(s, ns, i->manifest_digest, &a, &info, NULL) < 0)
+		return 0;
+	for (size_t k = 0; k < info.labels.n; k++)
+		if (str_skip(info.labels.v[k].key, "containerd.io/gc.ref.content.") &&
+		    store_content_info(s, ns, info.labels.v[k].value, &a, &child, NULL) == 0)
+			i->size += child.size;
+	return 0;
+}
+
+static int describe(struct store *s, const char *ns, struct arena *a, struct image_listed *i,
+		    struct err *e)
 {
 	AUTO_ARENA struct arena scratch = { 0 };
 	struct image_record *rec;
 	int r = image_record_get(s, i->manifest_digest, &scratch, &rec, NULL);
 
-	/* Put there by others without a record of ours: it can be listed and removed. */
+	/* An artifact, or put there by others without a record of ours: it can be listed and removed. */
 	i->id = i->manifest_digest;
 	if (r < 0)
-		return 0;
+		return add_children(s, ns, i);
 	i->id = arena_strdup(a, rec->config_digest);
 	i->size = rec->size;
 	if (rec->created)
@@ -234,7 +292,7 @@ int image_list(struct store *s, const char *ns, struct arena *a, struct image_li
 			v[count++] = (struct image_listed){ .manifest_digest = nameless.v[i],
 							    .digest = nameless.v[i] };
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = describe(s, a, &v[i], e);
+		r = describe(s, ns, a, &v[i], e);
 	if (r < 0)
 		return r;
 	*ret = v;

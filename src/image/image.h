@@ -64,8 +64,9 @@ struct image_pull_options {
 struct image_pulled {
 	const char *name;   /* full reference */
 	const char *digest; /* of what the name stands for in the registry, an index as a rule */
-	const char *id;	    /* config digest */
-	bool is_new;	    /* the name stood for another image, or for none */
+	const char *id;	    /* config digest; of an artifact, its manifest's */
+	const char *artifact_type; /* of what is no image and was kept as it is; else NULL */
+	bool is_new;		   /* the name stood for another image, or for none */
 };
 /*
  * Fetches what is missing of an image, unpacks it, and returns when all is durable. What was fetched of a pull that was

@@ -155,6 +155,13 @@ int image_is_unpacked(struct store *s, const char *ns, const struct image_record
  * containerd's kind it keeps that manifest, whatever the index's own labels say.
  */
 #define LABEL_MANIFEST "containerd.io/gc.ref.content.corten"
+/* On an image whose target is none: the artifact's type, or "". */
+#define LABEL_ARTIFACT "io.corten.artifact"
+/*
+ * As image_find, and artifacts too: of those the record has no more than the manifest's digest, as its config's as well.
+ */
+int image_find_any(struct store *s, const char *ns, const char *what, struct arena *a,
+		   struct image_record **ret, const char **ret_name, struct err *e);
 /* The manifest that the name stands for here; borrows from `row`. */
 const char *image_row_manifest(const struct image_row *row);
 /* The manifests of images without a name. */

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "codec/ref.h"
+#include "image/copy/copy.h"
 #include "image/registry/setup.h"
 #include "spec/fetch_setup.h"
 #include "image/trust/verify.h"
@@ -30,6 +31,7 @@ struct pull {
 	struct image_target target; /* what `top` is */
 	struct image_offer offer;
 	bool has_offer;
+	const char *artifact_type; /* the name stands for one that the policy lets in; else NULL */
 };
 
 /* ---- documents ---- */
@@ -191,6 +193,8 @@ static int on_described(struct pull *p, const struct worker_msg *m, const char *
 		return r;
 	p->target.digest = arena_strdup(p->a, p->top);
 	p->target.media_type = d.media_type;
+	if (!d.is_index && copy_is_artifact(d.manifest))
+		p->artifact_type = copy_artifact_type(d.manifest);
 	return p->target.digest ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
@@ -296,6 +300,8 @@ static int check_and_ask_names(struct pull *p, const struct document *top, struc
 
 	if (r == 0 && q < 0)
 		r = read_signed_image(p, &source, top->digest, e);
+	if (q < 0)
+		p->artifact_type = NULL;
 	/* What is wrong with the name's own signature says more than what its image lacks. */
 	if (r < 0 && q < 0 && (r == -EACCES || r == q) && e)
 		*e = why;
@@ -331,6 +337,28 @@ static int resolve(struct pull *p, struct err *e)
 	if (r == 0 && p->target.digest && !streq(p->top, p->offer.record->manifest_digest))
 		p->offer.target = &p->target;
 	return r;
+}
+
+/* ---- artifacts ---- */
+
+/* By the digest that the policy saw. */
+static int pull_artifact(struct pull *p, struct image_pulled *ret, struct err *e)
+{
+	char full[REF_TEXT_MAX + DIGEST_TEXT_MAX];
+	const char *name = p->o->name ? p->o->name : arena_strdup(p->a, ref_full(&p->ref, full));
+	const char *digest = arena_strdup(p->a, p->top);
+	struct image_row row;
+	int r;
+
+	if (!name || !digest)
+		return err_set(e, -ENOMEM, "out of memory");
+	*ret = (struct image_pulled){
+		.name = name, .digest = digest, .id = digest, .artifact_type = p->artifact_type
+	};
+	r = store_image_get(p->w.s, p->w.ns, name, p->a, &row, NULL);
+	ret->is_new = r < 0 || !streq(row.digest, digest);
+	snprintf(p->ref.digest, sizeof(p->ref.digest), "%s", digest);
+	return copy_pull_artifact(p->w.s, p->w.ns, &p->ref, name, p->o, p->a, e);
 }
 
 /* ---- all ---- */
@@ -430,11 +458,14 @@ int image_pull(struct store *s, const char *ns, const char *what,
 		p.names.control = -EBADF;
 		p.documents = 0;
 		p.has_offer = false;
+		p.artifact_type = NULL;
 		why = ERR_INIT;
 		r = pull_once(&p, ret, &why);
 		if (r != -EBADMSG || !p.feed.has_resumed)
 			break;
 	}
+	if (r == -EOPNOTSUPP && p.artifact_type)
+		return pull_artifact(&p, ret, e);
 	if (r < 0 && e)
 		*e = why;
 	return r;

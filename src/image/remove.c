@@ -197,7 +197,7 @@ int image_remove(struct store *s, const char *ns, const char *what, bool force, 
 	struct removal m = { .s = s, .ns = ns, .what = what, .is_forced = force, .a = a };
 	struct gc_stats stats;
 	const char *name;
-	int r = image_find(s, ns, what, a, &m.rec, &name, e);
+	int r = image_find_any(s, ns, what, a, &m.rec, &name, e);
 
 	if (r < 0)
 		return r;

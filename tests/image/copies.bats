@@ -18,7 +18,7 @@ setup_file() {
 	printf '{"auths": {"%s": {"auth": "%s"}}}' "$REG" "$(printf user:pa:ss | base64)" >"$REGISTRY_AUTH_FILE"
 	export REG FROM=oci:$BATS_FILE_TMPDIR/layout
 	local tag
-	for tag in one other many; do
+	for tag in one other many chart; do
 		skopeo copy -q --all --dest-tls-verify=false "$FROM:$tag" "docker://$REG/from:$tag"
 	done
 }
@@ -236,4 +236,36 @@ json_of() { "$PYTHON" -c 'import json, sys; print(json.dumps(json.load(open(sys.
 	# A name is a name where no folder is.
 	run -1 "$CORTEN" image inspect oci:latest
 	[[ $output == *"No such image: oci:latest"* ]]
+}
+
+@test "artifacts: pulled, listed, copied and pushed as they are, and never run" {
+	local want name=$REG/from:chart
+	want=$(raw_digest_of "$FROM:chart")
+	run -0 "$CORTEN" pull "$name"
+	[[ $output == *"artifact of type 'application/vnd.cncf.helm.config.v1+json'"*"$want"* ]]
+	run -0 "$CORTEN" pull "$name"
+	[[ $output == *"Image is up to date"* ]]
+	[ "$("$CORTEN" images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}')" = "$name $want" ]
+	run -125 "$CORTEN" run --rm "$name" true
+	[[ $output == *"'$name' is an artifact of type"*"not an image"* ]]
+	[ "$("$CORTEN" image inspect --raw "corten:$name" | sha256sum)" = "$(skopeo inspect --raw "$FROM:chart" | sha256sum)" ]
+	"$CORTEN" tag "$name" "$REG/back:chart"
+	"$CORTEN" push -q "$REG/back:chart"
+	[ "$(raw_digest_of --tls-verify=false "docker://$REG/back:chart")" = "$want" ]
+	[ "$(copy "corten:$name" dir:ours)" = "$want" ]
+	skopeo copy -q "$FROM:chart" dir:theirs
+	diff -r ours theirs
+	[ "$(copy dir:theirs corten:mine:chart)" = "$want" ]
+	[ "$(copy oci:"$PLACES"/layout:chart corten:mine:again)" = "$want" ]
+	"$CORTEN" rmi "$name" "$REG/back:chart" mine:chart mine:again
+	[ "$(find "$CORTEN_ROOT/blobs" -type f | wc -l)" = 0 ]
+}
+
+@test "copy: a folder's image into the store, and out again as it was" {
+	skopeo copy -q "$FROM:one" dir:from
+	[ "$(copy dir:from corten:mine:1)" = "$(digest_of dir:from)" ]
+	[ "$(copy "$FROM:one" corten:mine:2)" = "$(digest_of dir:from)" ]
+	[ "$("$CORTEN" images --format '{{.Tag}}' | sort | xargs)" = "1 2" ]
+	copy corten:mine:1 dir:back
+	diff -r from back
 }

@@ -96,29 +96,53 @@ static int open_target(struct archive_sink *x, struct err *e)
 	return x->out.fd < 0 ? err_sys(e, -errno, "create %s", x->path) : 0;
 }
 
-int copy_sink_archive(const char *path, const char *tag, const char *name, bool is_docker,
-		      struct arena *a, struct copy_sink **ret, struct err *e)
+static struct archive_sink *new_sink(int fd, const char *tag, struct arena *a)
 {
 	struct archive_sink *x = arena_alloc(a, sizeof(*x));
-	int r;
 
-	if (!x)
-		return err_set(e, -ENOMEM, "out of memory");
-	*x = (struct archive_sink){ .sink = { .tmp_dirfd = -EBADF,
-					      .has = has,
-					      .put = put,
-					      .put_manifest = put_manifest,
-					      .finish = finish,
-					      .done = done },
-				    .path = path,
-				    .is_docker = is_docker,
-				    .out = { -EBADF, a },
-				    .image = { .tag = tag, .name = name } };
-	r = open_target(x, e);
-	if (r == 0)
-		r = archive_begin(&x->out, e);
+	if (x)
+		*x = (struct archive_sink){ .sink = { .tmp_dirfd = -EBADF,
+						      .has = has,
+						      .put = put,
+						      .put_manifest = put_manifest,
+						      .finish = finish,
+						      .done = done },
+					    .out = { fd, a },
+					    .image = { .tag = tag } };
+	return x;
+}
+
+static int begin(struct archive_sink *x, struct copy_sink **ret, struct err *e)
+{
+	int r = archive_begin(&x->out, e);
+
 	if (r < 0)
 		done(&x->sink);
 	*ret = &x->sink;
 	return r;
+}
+
+int copy_sink_archive_fd(int fd, const char *tag, struct arena *a, struct copy_sink **ret,
+			 struct err *e)
+{
+	struct archive_sink *x = new_sink(fd, tag, a);
+
+	if (!x)
+		close(fd);
+	return x ? begin(x, ret, e) : err_set(e, -ENOMEM, "out of memory");
+}
+
+int copy_sink_archive(const char *path, const char *tag, const char *name, bool is_docker,
+		      struct arena *a, struct copy_sink **ret, struct err *e)
+{
+	struct archive_sink *x = new_sink(-EBADF, tag, a);
+	int r;
+
+	if (!x)
+		return err_set(e, -ENOMEM, "out of memory");
+	x->path = path;
+	x->is_docker = is_docker;
+	x->image.name = name;
+	r = open_target(x, e);
+	return r < 0 ? r : begin(x, ret, e);
 }

@@ -170,6 +170,18 @@ int copy_sink_dir(const char *path, struct arena *a, struct copy_sink **ret, str
  */
 int copy_sink_archive(const char *path, const char *tag, const char *name, bool is_docker,
 		      struct arena *a, struct copy_sink **ret, struct err *e);
+/* The same into a file or pipe that is open; takes `fd`. */
+int copy_sink_archive_fd(int fd, const char *tag, struct arena *a, struct copy_sink **ret,
+			 struct err *e);
+/*
+ * artifact.c: what is no image, into the store under a full name, which must stay. The manifest's children are labelled, so that
+ * the name keeps them; nothing is unpacked.
+ */
+int copy_sink_artifact(struct store *s, const char *ns, const char *name, struct arena *a,
+		       struct copy_sink **ret, struct err *e);
+/* From a registry; `ref` has the digest. */
+int copy_pull_artifact(struct store *s, const char *ns, const struct ref *ref, const char *name,
+		       const struct image_pull_options *o, struct arena *a, struct err *e);
 
 /* ---- folder.c: files of a folder that may be anybody's ---- */
 /* O_DIRECTORY; with `is_made` it and its parents are made. */

@@ -95,7 +95,7 @@ int copy_source_store(struct store *s, const char *ns, const char *what, struct 
 	struct image_record *rec;
 	struct image_row row;
 	const char *name;
-	int r = image_find(s, ns, what, a, &rec, &name, e);
+	int r = image_find_any(s, ns, what, a, &rec, &name, e);
 
 	if (r < 0)
 		return r;

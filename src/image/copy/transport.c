@@ -236,7 +236,14 @@ static bool is_transport(const struct copy_place *p, size_t what)
 	return p->transport == &transports[what];
 }
 
-/* A registry's, or an archive's one image, under the name. */
+static bool is_archive(const struct copy_place *p)
+{
+	return is_transport(p, OCI_ARCHIVE) || is_transport(p, DOCKER_ARCHIVE);
+}
+
+static int bring_from_folder(struct copying *c, const char *name, struct err *e);
+
+/* What a place has, under the name. */
 static int bring(struct copying *c, const char *name, struct err *e)
 {
 	const struct image_copy_options *o = c->o;
@@ -262,11 +269,80 @@ static int bring(struct copying *c, const char *name, struct err *e)
 		return image_tag(m->s, m->ns, c->from.text, name, e);
 	if (is_transport(&c->from, REGISTRY))
 		return image_pull(m->s, m->ns, c->from.text, &pull, m->a, &pulled, e);
+	if (!is_archive(&c->from))
+		return bring_from_folder(c, name, e);
 	fd = open_archive(&c->from, e);
 	if (fd < 0)
 		return fd;
 	r = image_load(m->s, m->ns, fd, &load, m->a, &loaded, e);
 	return r < 0 ? err_wrap(e, r, "%s%s", c->from.transport->prefix, c->from.path) : 0;
+}
+
+/* An artifact has nothing that the store would prepare. 1: it is one. */
+static int is_artifact(struct copying *c, struct err *e)
+{
+	char platform[PLATFORM_TEXT_MAX];
+	struct copy_reader x = { .src = c->from.src,
+				 .describer = { .control = -EBADF },
+				 .platform = image_host_platform(platform),
+				 .a = c->room.a };
+	struct copy_manifest top = { 0 };
+	int r = x.src->top(x.src, &x, &top, e);
+
+	if (r == 0)
+		r = copy_describe(&x, &top, e);
+	worker_stop(&x.describer);
+	return r < 0 ? r : !top.d->is_index && copy_is_artifact(top.d->manifest);
+}
+
+/* A folder's image goes through a file without a name, in the form that load reads. */
+static int bring_folder(struct copying *c, const char *name, struct err *e)
+{
+	const struct copy_options options = { .platform = c->o->platform,
+					      .tmp_dirfd = store_root_fd(c->room.s),
+					      .told = c->o->told,
+					      .progress = c->o->progress,
+					      .data = c->o->data };
+	const struct image_load_options load = { .platform = c->o->platform, .name = name };
+	AUTO_FD fd = openat(options.tmp_dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int to = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct image_loaded loaded;
+	struct copy_result done;
+	int r;
+
+	if (to < 0)
+		return err_sys(e, -errno, "make a file in the store");
+	r = copy_sink_archive_fd(to, NULL, c->room.a, &c->to.sink, e);
+	if (r == 0)
+		r = image_copy_run(c->from.src, c->to.sink, &options, c->room.a, &done, e);
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = err_sys(e, -errno, "read a file in the store");
+	return r < 0 ? r : image_load(c->room.s, c->room.ns, fd, &load, c->room.a, &loaded, e);
+}
+
+static int bring_artifact(struct copying *c, const char *name, struct err *e)
+{
+	const struct copy_options options = { .tmp_dirfd = store_root_fd(c->room.s),
+					      .told = c->o->told,
+					      .progress = c->o->progress,
+					      .data = c->o->data };
+	struct copy_result done;
+	int r = copy_sink_artifact(c->room.s, c->room.ns, name, c->room.a, &c->to.sink, e);
+
+	return r < 0 ? r : image_copy_run(c->from.src, c->to.sink, &options, c->room.a, &done, e);
+}
+
+static int bring_from_folder(struct copying *c, const char *name, struct err *e)
+{
+	int r = copy_place_open_source(&c->room, &c->from, e);
+
+	if (r == 0)
+		r = is_artifact(c, e);
+	if (r >= 0)
+		r = r > 0 ? bring_artifact(c, name, e) : bring_folder(c, name, e);
+	copy_place_close(&c->to);
+	copy_place_close(&c->from);
+	return r;
 }
 
 static int copy_to_store(struct copying *c, struct image_copied *ret, struct err *e)
@@ -318,8 +394,8 @@ static int check(const struct copying *c, struct err *e)
 
 	if (!c->o->is_all && !c->o->is_index_only)
 		return 0;
-	if (is_transport(&c->from, OCI_ARCHIVE) || is_transport(&c->from, DOCKER_ARCHIVE) ||
-	    is_transport(&c->to, DOCKER_ARCHIVE) || is_transport(&c->to, STORE))
+	if (is_archive(&c->from) || is_transport(&c->to, DOCKER_ARCHIVE) ||
+	    is_transport(&c->to, STORE))
 		return err_set(e, -EOPNOTSUPP,
 			       "copy from '%s' to '%s' takes one platform: --all is not supported",
 			       from, to);

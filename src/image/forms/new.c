@@ -227,7 +227,7 @@ int image_tag(struct store *s, const char *ns, const char *what, const char *nam
 		r = err_set(e, -EINVAL,
 			    "refusing to create a tag with a digest reference: '%.200s'", name);
 	if (r == 0)
-		r = image_find(s, ns, what, &a, &rec, &found, e);
+		r = image_find_any(s, ns, what, &a, &rec, &found, e);
 	if (r == 0)
 		r = find_row(s, ns, rec, found, &a, &row, e);
 	if (r < 0)
