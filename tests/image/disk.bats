@@ -2,29 +2,22 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
-
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
-export PYTHONDONTWRITEBYTECODE=1
+load archives
 
 setup() {
 	instance_setup
-	ARCHIVES=$BATS_RUN_TMPDIR/disk-archives
-	[ -d "$ARCHIVES" ] && return
-	mkdir -p "$ARCHIVES.part"
-	"$PYTHON" "$BATS_TEST_DIRNAME/tower.py" 3 "$ARCHIVES.part/three.tar"
-	"$PYTHON" "$BATS_TEST_DIRNAME/tower.py" 4 "$ARCHIVES.part/four.tar"
-	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$ARCHIVES.part"
-	mv "$ARCHIVES.part" "$ARCHIVES"
+	archives_make
+	archives_tower 3
+	archives_tower 4
 }
 
 teardown() { instance_teardown; }
 
 # Two images with names, of which the second has the layers of the first and one more.
 load_two() {
-	"$CORTEN" load -i "$ARCHIVES/three.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-3.tar"
 	first=$("$CORTEN" images -q)
-	"$CORTEN" load -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-4.tar"
 	second=$("$CORTEN" images -q tower)
 }
 
@@ -80,10 +73,10 @@ biggest_blob() { blobs | xargs ls -S | head -n 1; }
 dangling() { "$CORTEN" images -q --no-trunc --filter dangling=true; }
 
 @test "an image whose name is taken by a load, a tag or a commit stays without one, unless it has another" {
-	"$CORTEN" load -q -i "$ARCHIVES/three.tar"
+	"$CORTEN" load -q -i "$ARCHIVES/tower-3.tar"
 	local three four made
 	three=$("$CORTEN" images -q --no-trunc tower)
-	"$CORTEN" load -q -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -q -i "$ARCHIVES/tower-4.tar"
 	four=$("$CORTEN" images -q --no-trunc tower)
 	[ "$(dangling)" = "$three" ]
 	[ "$("$CORTEN" images --no-trunc --format '{{.Repository}} {{.Tag}} {{.ID}}' | grep none)" = "<none> <none> $three" ]
@@ -113,7 +106,7 @@ dangling() { "$CORTEN" images -q --no-trunc --filter dangling=true; }
 @test "the same image in another packing takes a name without leaving anything" {
 	command -v skopeo >/dev/null || skip "needs skopeo"
 	local row
-	skopeo copy -q "docker-archive:$ARCHIVES/three.tar" "oci-archive:$INSTANCE/gzip.tar:tower:latest"
+	skopeo copy -q "docker-archive:$ARCHIVES/tower-3.tar" "oci-archive:$INSTANCE/gzip.tar:tower:latest"
 	skopeo copy -q --dest-compress-format zstd "oci-archive:$INSTANCE/gzip.tar" \
 		"oci-archive:$INSTANCE/zstd.tar:tower:latest"
 	"$CORTEN" load -q -i "$INSTANCE/gzip.tar"
@@ -133,7 +126,7 @@ dangling() { "$CORTEN" images -q --no-trunc --filter dangling=true; }
 }
 
 @test "check: a layer that lost files is found and made again" {
-	"$CORTEN" load -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-4.tar"
 	truncate -s 0 "$CORTEN_ROOT"/snapshots/1/fs/bin/busybox
 	rm "$CORTEN_ROOT"/snapshots/2/fs/last
 	rm -r "$CORTEN_ROOT"/snapshots/4
@@ -157,7 +150,7 @@ changed() {
 }
 
 @test "check: a single byte that is gone, a mode, an attribute: found, and made again" {
-	"$CORTEN" load -q -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -q -i "$ARCHIVES/tower-4.tar"
 	truncate -s 0 "$CORTEN_ROOT/snapshots/4/fs/last"
 	chmod 600 "$CORTEN_ROOT/snapshots/3/fs/last"
 	"$PYTHON" -c 'import os, sys; os.setxattr(sys.argv[1], "user.new", b"")' "$CORTEN_ROOT/snapshots/2/fs/last"
@@ -172,7 +165,7 @@ changed() {
 	for kind in overlayfs native; do
 		export CORTEN_ROOT=$INSTANCE/$kind
 		mkdir "$CORTEN_ROOT"
-		CORTEN_SNAPSHOTTER=$kind "$CORTEN" load -q -i "$ARCHIVES/four.tar"
+		CORTEN_SNAPSHOTTER=$kind "$CORTEN" load -q -i "$ARCHIVES/tower-4.tar"
 		run -0 "$CORTEN" image check --deep
 		changed "$CORTEN_ROOT/snapshots/4/fs/last" dd if=/dev/zero of="$CORTEN_ROOT/snapshots/4/fs/last" bs=1 count=1 \
 			conv=notrunc status=none
@@ -188,7 +181,7 @@ changed() {
 }
 
 @test "check: a damaged blob is dropped, and its image named; a load brings it back" {
-	"$CORTEN" load -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-4.tar"
 	local blob
 	blob=$(biggest_blob)
 	printf x | dd of="$blob" bs=1 seek=100 conv=notrunc status=none
@@ -199,12 +192,12 @@ changed() {
 	[[ $output == *"dropped: blob sha256:${blob##*/}"* ]]
 	[[ $output == *"lost: image "*"tower:latest: runs, but lacks blobs: pull or load it again"* ]]
 	"$CORTEN" run --rm tower cat /last
-	"$CORTEN" load -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-4.tar"
 	run -0 "$CORTEN" image check
 }
 
 @test "check: what belongs to nothing is found and removed" {
-	"$CORTEN" load -i "$ARCHIVES/four.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-4.tar"
 	mkdir -p "$CORTEN_ROOT/snapshots/99/fs"
 	echo x >"$CORTEN_ROOT/blobs/sha256/$(printf x | sha256sum | cut -d' ' -f1)"
 	run -1 "$CORTEN" image check

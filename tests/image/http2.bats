@@ -11,7 +11,7 @@ setup_file() {
 		command -v "$p" >/dev/null || { export LACKS=$p; return 0; }
 	done
 	instance_setup
-	export CORTEN_HOSTS_DIR=$INSTANCE/hosts LOG REGISTRY REG BAD GOOD
+	export CORTEN_HOSTS_DIR=$INSTANCE/hosts DOCKER_CONFIG=$INSTANCE/docker REG BAD GOOD
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=registry \
 		-addext subjectAltName=IP:127.0.0.1 -keyout "$INSTANCE/tls.key" -out "$INSTANCE/tls.crt" 2>/dev/null
 	registry_py_start
@@ -24,6 +24,7 @@ teardown_file() {
 	[ -z "${LACKS:-}" ] || return 0
 	kill $(cat "$INSTANCE"/front-*.pid) 2>/dev/null || true
 	registry_py_stop
+	docker_registry_stop
 	instance_teardown
 }
 
@@ -53,27 +54,23 @@ only_http2() {
 	run -1 grep "$2.* HTTP/1" "$INSTANCE/front-$1.log"
 }
 
-pull() { timeout 60 "$CORTEN" pull -q "$@"; }
 noise() { find "$CORTEN_ROOT/snapshots" -name noise -exec stat -c %s {} +; }
 
 @test "pull: an image whole, its layers at once" {
-	pull "$BAD/plain"
+	pull -q "$BAD/plain"
 	[ "$(noise)" = 3145728 ]
 	only_http2 bad /v2/plain/
 }
 
 @test "pull: a stream that ends in the middle is gone on with by range" {
 	"$CORTEN" rmi -f "$BAD/plain"
-	pull "$BAD/reset"
+	pull -q "$BAD/reset"
 	[ "$(noise)" = 3145728 ]
 	[ "$(grep -c '/v2/reset/blobs/.* bytes=[1-9]' "$LOG")" = 3 ]
 	only_http2 bad /v2/reset/
 }
 
-# The image of uploads.py, under the name of every behaviour, once.
-load_once() {
-	[ -f "$INSTANCE/push.tar" ] || HOST=$BAD load_for_push
-}
+load_once() { [ -f "$BATS_FILE_TMPDIR/push.tar" ] || HOST=$BAD load_for_push; }
 
 @test "push: what goes up is what the registry has" {
 	load_once

@@ -2,17 +2,11 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
-
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+load archives
 
 setup() {
 	instance_setup
-	ARCHIVES=$BATS_RUN_TMPDIR/image-archives
-	[ -d "$ARCHIVES" ] && return
-	mkdir -p "$ARCHIVES.part"
-	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$ARCHIVES.part"
-	mv "$ARCHIVES.part" "$ARCHIVES"
+	archives_make
 }
 
 teardown() {

@@ -2,32 +2,20 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
+load registry
 
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+setup_file() { registry_py_start; }
+teardown_file() { registry_py_stop; }
 
 setup() {
 	instance_setup
-	LOG=$INSTANCE/log
-	export DOCKER_CONFIG=$INSTANCE/docker
-	: >"$LOG"
-	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$LOG" >"$INSTANCE/port" 3>&- 2>"$INSTANCE/registry-err" &
-	REGISTRY=$!
-	until [ -s "$INSTANCE/port" ]; do
-		kill -0 "$REGISTRY" || { cat "$INSTANCE/registry-err"; return 1; }
-		read -r -t 0.02 <> <(:) || true
-	done
-	HOST=127.0.0.1:$(cat "$INSTANCE/port")
-	export REGISTRY_TIMEOUT=60
+	registry_py_forget
 }
 
 teardown() {
-	kill "$REGISTRY" 2>/dev/null || true
-	wait "$REGISTRY" 2>/dev/null || true
+	docker_registry_stop
 	instance_teardown
 }
-
-pull() { timeout "$REGISTRY_TIMEOUT" "$CORTEN" pull "$@"; }
 
 # fails NAME WORDS: with these words, and nothing is left of it but what a resume may use.
 fails() {
@@ -323,22 +311,12 @@ sent() { awk -v b="/v2/$1/blobs/" 'index($1, b) == 1 && $2 > 100000 { n += $2 } 
 }
 
 @test "docker-registry: what skopeo pushed" {
-	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || skip "needs skopeo and docker-registry"
-	export CORTEN_REGISTRY_DIR=$INSTANCE/registry
-	local top host
-	top=$BATS_TEST_DIRNAME/../..
-	mkdir "$INSTANCE/archives"
-	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$INSTANCE/archives"
-	"$top/tests/lab/registry.sh" start 3>&-
-	host=$("$top/tests/lab/registry.sh" host)
-	skopeo copy -q --dest-tls-verify=false "oci-archive:$INSTANCE/archives/good-gzip.tar" "docker://$host/a/gzip:1"
-	skopeo copy -q --dest-tls-verify=false "docker-archive:$INSTANCE/archives/good-shared-layer.tar" \
-		"docker://$host/a/shared:latest"
-	run pull "$host/a/gzip:1"
-	local status_gzip=$status
-	run pull "$host/a/shared"
-	"$top/tests/lab/registry.sh" stop
-	[ "$status_gzip" = 0 ] && [ "$status" = 0 ]
+	need_docker_registry
+	docker_registry_start
+	skopeo copy -q --dest-tls-verify=false "oci-archive:$(good_archive)" "docker://$REG/a/gzip:1"
+	skopeo copy -q --dest-tls-verify=false "docker-archive:$(good_archive good-shared-layer)" "docker://$REG/a/shared:latest"
+	run -0 pull "$REG/a/gzip:1"
+	run -0 pull "$REG/a/shared"
 	[[ $output == *"Pull complete"* ]]
 }
 

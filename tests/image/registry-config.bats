@@ -3,9 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
-
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+load archives
 
 setup() {
 	instance_setup
@@ -222,8 +220,7 @@ capabilities = [\"push\"]"
 	export CORTEN_REGISTRY_DIR=$INSTANCE/registry CORTEN_REGISTRY_HTPASSWD=$INSTANCE/htpasswd
 	"$PYTHON" -W ignore -c 'import crypt; print("user:" + crypt.crypt("pa:ss", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' \
 		>"$CORTEN_REGISTRY_HTPASSWD" || skip "needs Python's crypt"
-	mkdir "$INSTANCE/archives"
-	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$INSTANCE/archives"
+	archives_make
 	"$lab" start 3>&-
 	host=$("$lab" host)
 	run -1 "$CORTEN" login -u user -p no "$host"
@@ -232,7 +229,7 @@ capabilities = [\"push\"]"
 	[[ $stderr == "WARNING! Your password will be stored unencrypted in $DOCKER_CONFIG/config.json."* ]]
 	[ "$(stat -c %a "$DOCKER_CONFIG/config.json")" = 600 ]
 	skopeo copy -q --dest-authfile "$DOCKER_CONFIG/config.json" --dest-tls-verify=false \
-		"oci-archive:$INSTANCE/archives/good-gzip.tar" "docker://$host/a/gzip:1"
+		"oci-archive:$ARCHIVES/good-gzip.tar" "docker://$host/a/gzip:1"
 	digest=$(skopeo inspect --authfile "$DOCKER_CONFIG/config.json" --tls-verify=false --format '{{.Digest}}' "docker://$host/a/gzip:1")
 	run -0 "$CORTEN" image resolve "$host/a/gzip:1"
 	[ "$output" = "$digest" ]

@@ -4,13 +4,16 @@ bats_require_minimum_version 1.5.0
 load ../inventory/instance
 load registry
 
+setup_file() { registry_py_start; }
+teardown_file() { registry_py_stop; }
+
 setup() {
 	instance_setup
-	registry_py_start
+	registry_py_forget
 }
 
 teardown() {
-	registry_py_stop
+	docker_registry_stop
 	instance_teardown
 }
 

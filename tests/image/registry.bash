@@ -1,43 +1,53 @@
-# What push.bats and registry-ops.bats share: the scripted registry (registry.py) and Debian's docker-registry.
+# What files about registries share: the scripted registry (registry.py) and Debian's docker-registry.
 
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+load archives
 
-# registry_py_start: $HOST answers as registry.py does; $LOG has its requests.
+# registry_py_start: once for a file, in setup_file. $HOST answers as registry.py does; $LOG has its requests.
 registry_py_start() {
-	LOG=$INSTANCE/log
-	export DOCKER_CONFIG=$INSTANCE/docker
+	local dir=$BATS_FILE_TMPDIR/registry-py
+	mkdir "$dir"
+	export LOG=$dir/log HOST REGISTRY REGISTRY_TIMEOUT=60
 	: >"$LOG"
-	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$LOG" >"$INSTANCE/port" 3>&- 2>"$INSTANCE/registry-err" &
+	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$LOG" >"$dir/port" 3>&- 2>"$dir/err" &
 	REGISTRY=$!
-	until [ -s "$INSTANCE/port" ]; do
-		kill -0 "$REGISTRY" || { cat "$INSTANCE/registry-err"; return 1; }
+	until [ -s "$dir/port" ]; do
+		kill -0 "$REGISTRY" || { cat "$dir/err"; return 1; }
 		read -r -t 0.02 <> <(:) || true
 	done
-	HOST=127.0.0.1:$(cat "$INSTANCE/port")
-	export REGISTRY_TIMEOUT=60
+	HOST=127.0.0.1:$(cat "$dir/port")
+}
+
+# registry_py_forget: for each case, in setup: the registry is as a new one.
+registry_py_forget() {
+	local line
+	export DOCKER_CONFIG=$INSTANCE/docker
+	exec 7<>"/dev/tcp/${HOST/://}"
+	printf 'GET /forget HTTP/1.0\r\n\r\n' >&7
+	read -r line <&7
+	exec 7>&-
+	[[ $line == *" 200 "* ]]
+	: >"$LOG"
+	rm -f "$LOG".*
 }
 
 registry_py_stop() {
 	kill "$REGISTRY" 2>/dev/null || true
 	wait "$REGISTRY" 2>/dev/null || true
-	[ ! -d "${CORTEN_REGISTRY_DIR:-/nonexistent}" ] || docker_registry_stop
 }
 
+pull() { timeout "$REGISTRY_TIMEOUT" "$CORTEN" pull "$@"; }
 push() { timeout "$REGISTRY_TIMEOUT" "$CORTEN" push "$@"; }
 
 # The image of uploads.py, under the name of every behaviour.
 load_for_push() {
-	"$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$INSTANCE/push.tar" --archive "$HOST"
-	"$CORTEN" load -q -i "$INSTANCE/push.tar" >/dev/null
+	local archive=$BATS_FILE_TMPDIR/push.tar
+	[ -f "$archive" ] || "$PYTHON" "$BATS_TEST_DIRNAME/registry.py" "$archive" --archive "$HOST"
+	"$CORTEN" load -q -i "$archive" >/dev/null
 }
 
 good_archive() {
-	[ -d "$INSTANCE/archives" ] || {
-		mkdir "$INSTANCE/archives"
-		"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$INSTANCE/archives"
-	}
-	echo "$INSTANCE/archives/${1:-good-gzip}.tar"
+	archives_make
+	echo "$ARCHIVES/${1:-good-gzip}.tar"
 }
 
 has_docker_registry() { command -v skopeo >/dev/null && command -v docker-registry >/dev/null; }
@@ -50,7 +60,8 @@ docker_registry_start() {
 	REG=$("$BATS_TEST_DIRNAME/../lab/registry.sh" host)
 }
 
-docker_registry_stop() { "$BATS_TEST_DIRNAME/../lab/registry.sh" stop; }
+# Accepts that none was started.
+docker_registry_stop() { [ ! -d "${CORTEN_REGISTRY_DIR:-/nonexistent}" ] || "$BATS_TEST_DIRNAME/../lab/registry.sh" stop; }
 
 # make_umoci_image FOLDER: an OCI layout with the image x of two layers.
 make_umoci_image() {

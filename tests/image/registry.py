@@ -116,11 +116,20 @@ class Handler(uploads.Uploads, http.server.BaseHTTPRequestHandler):
         self.counts[key] = self.counts.get(key, 0) + 1
         return self.counts[key]
 
+    def forget(self):
+        """All that cases before this one asked."""
+        Handler.has_first.clear()
+        for known in (Handler.counts, self.blobs, self.manifests, self.tags, self.sessions):
+            known.clear()
+        self.answer(200)
+
     def challenge(self, realm):
         self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}',
                     WWW_Authenticate=f'Bearer realm="{realm}",service="s"')
 
     def do_GET(self):
+        if self.path == "/forget":
+            return self.forget()
         self.note("GET", self.path, self.headers.get("Range", "-"), self.headers.get("Authorization", "-"),
                   *self.headers.get_all("X-Test", []))
         path = self.path.split("?")[0]

@@ -2,21 +2,16 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
+load archives
 
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
 LAB_IMAGES=${CORTEN_LAB:-/var/cache/corten-lab}/images
 TREE=$BATS_TEST_DIRNAME/../lab/tree.py
 
 setup() {
 	instance_setup
-	ARCHIVES=$BATS_RUN_TMPDIR/snapshotter-archives
-	[ -d "$ARCHIVES" ] && return
-	mkdir -p "$ARCHIVES.part"
-	PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$ARCHIVES.part"
-	PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$BATS_TEST_DIRNAME/tower.py" 300 "$ARCHIVES.part/tower.tar"
-	PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$BATS_TEST_DIRNAME/tower.py" 12 "$ARCHIVES.part/small.tar"
-	mv "$ARCHIVES.part" "$ARCHIVES"
+	archives_make
+	archives_tower 300
+	archives_tower 12
 }
 
 teardown() {
@@ -43,7 +38,7 @@ tree_of() {
 
 @test "native holds the same tree as an overlay shows" {
 	local archive n=0
-	for archive in "$ARCHIVES"/good-*.tar "$ARCHIVES/small.tar" "$LAB_IMAGES"/layers-{umoci,buildah}.tar; do
+	for archive in "$ARCHIVES"/good-*.tar "$ARCHIVES/tower-12.tar" "$LAB_IMAGES"/layers-{umoci,buildah}.tar; do
 		# Two images in one archive have no one tree.
 		[ -f "$archive" ] && [[ $archive != *nameless* ]] || continue
 		tree_of overlayfs "$archive" >"$INSTANCE/overlay" || return
@@ -59,7 +54,7 @@ tree_of() {
 
 @test "native runs, keeps what was written, and goes" {
 	export CORTEN_SNAPSHOTTER=native
-	"$CORTEN" load -i "$ARCHIVES/small.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-12.tar"
 	run -0 "$CORTEN" run --name box tower sh -c 'cat /last /10; touch /mine; ls /9 2>/dev/null || echo gone'
 	[ "$output" = $'11\n10\ngone' ]
 	run -0 "$CORTEN" start -a box
@@ -79,7 +74,7 @@ tree_of() {
 	mount -t overlay overlay -o "lowerdir=$INSTANCE/lower,upperdir=$INSTANCE/upper,workdir=$INSTANCE/work" \
 		"$INSTANCE/over"
 	export CORTEN_ROOT=$INSTANCE/over/r
-	"$CORTEN" load -i "$ARCHIVES/small.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-12.tar"
 	[ "$(cat "$CORTEN_ROOT/snapshotter")" = native ]
 	[ -z "$(find "$CORTEN_ROOT" -maxdepth 1 -name 'probe-*')" ]
 	run -0 "$CORTEN" run --rm tower cat /last
@@ -88,7 +83,7 @@ tree_of() {
 }
 
 @test "300 layers: loaded, run, removed" {
-	"$CORTEN" load -i "$ARCHIVES/tower.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-300.tar"
 	[ "$(ls "$CORTEN_ROOT/snapshots" | wc -l)" = 300 ]
 	run -0 "$CORTEN" run --rm tower sh -c 'cat /last /1 /150; ls /149 2>/dev/null || echo gone'
 	[ "$output" = $'299\n1\n150\ngone' ]
@@ -98,7 +93,7 @@ tree_of() {
 
 @test "a native layer that was lost in a power cut is made again" {
 	export CORTEN_SNAPSHOTTER=native
-	"$CORTEN" load -i "$ARCHIVES/small.tar"
+	"$CORTEN" load -i "$ARCHIVES/tower-12.tar"
 	"$PYTHON" -c "
 import sqlite3
 db = sqlite3.connect('$CORTEN_ROOT/store.db')

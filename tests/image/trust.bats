@@ -2,17 +2,15 @@
 
 bats_require_minimum_version 1.5.0
 load ../inventory/instance
-
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+load archives
 TOP=$BATS_TEST_DIRNAME/../..
 
 setup_file() {
 	local kind
 	command -v skopeo >/dev/null && command -v docker-registry >/dev/null && command -v openssl >/dev/null || return 0
 	export TRUST=$BATS_FILE_TMPDIR CORTEN_REGISTRY_DIR=$BATS_FILE_TMPDIR/registry
-	mkdir "$TRUST/archives" "$TRUST/keys"
-	"$PYTHON" "$BATS_TEST_DIRNAME/archives.py" "$TRUST/archives"
+	mkdir "$TRUST/keys"
+	archives_make
 	"$TOP/tests/lab/registry.sh" start 3>&- >/dev/null
 	HOST=$("$TOP/tests/lab/registry.sh" host)
 	export HOST
@@ -38,7 +36,7 @@ fresh() { # NAME: another repository, with the image pushed
 	REPO=t$BATS_TEST_NUMBER/$1 IMAGE=$HOST/t$BATS_TEST_NUMBER/$1:1
 	push
 }
-push() { skopeo copy -q --dest-tls-verify=false "oci-archive:$TRUST/archives/good-gzip.tar" "docker://${1:-$IMAGE}"; }
+push() { skopeo copy -q --dest-tls-verify=false "oci-archive:$ARCHIVES/good-gzip.tar" "docker://${1:-$IMAGE}"; }
 sign() { # tag|bundle KEY [OPTION...]
 	"$PYTHON" "$BATS_TEST_DIRNAME/sign.py" "$1" "$HOST" "$REPO" "${TAG:-1}" "$TRUST/keys/$2" "${@:3}"
 }
@@ -198,7 +196,7 @@ accepted() {
 	"$PYTHON" "$BATS_TEST_DIRNAME/sign.py" cosign-key "$TRUST/keys/p256" "$INSTANCE/cosign.key"
 	printf secret >"$INSTANCE/passphrase"
 	skopeo --registries.d "$attach" copy -q --dest-tls-verify=false --sign-by-sigstore-private-key "$INSTANCE/cosign.key" \
-		--sign-passphrase-file "$INSTANCE/passphrase" "oci-archive:$TRUST/archives/good-gzip.tar" "docker://$IMAGE"
+		--sign-passphrase-file "$INSTANCE/passphrase" "oci-archive:$ARCHIVES/good-gzip.tar" "docker://$IMAGE"
 	policy "$(signed_by p256 matchRepoDigestOrExact)"
 	accepted "of '$IMAGE' (matchRepoDigestOrExact)"
 	policy "$(signed_by other matchRepoDigestOrExact)"
@@ -319,7 +317,7 @@ accepted() {
 	push
 	sign tag p256
 	policy "$(signed_by p256)"
-	run -1 "$CORTEN" load -q -i "$TRUST/archives/good-gzip.tar"
+	run -1 "$CORTEN" load -q -i "$ARCHIVES/good-gzip.tar"
 	[[ $output == *"Source image rejected"* ]]
 	[ -z "$("$CORTEN" images -q)" ]
 	[ -z "$(find "$CORTEN_ROOT/blobs" -type f)" ]
@@ -366,7 +364,7 @@ accepted() {
 	pull -q "$IMAGE"
 	# Another image comes and goes: the collection runs.
 	echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$INSTANCE/any.json"
-	CORTEN_POLICY=$INSTANCE/any.json "$CORTEN" load -q -i "$TRUST/archives/good-shared-layer.tar" >/dev/null
+	CORTEN_POLICY=$INSTANCE/any.json "$CORTEN" load -q -i "$ARCHIVES/good-shared-layer.tar" >/dev/null
 	"$CORTEN" images | awk -v mine="$HOST/$REPO" 'NR > 1 && $1 != mine { print $1 == "<none>" ? $3 : $1 ":" $2 }' | xargs "$CORTEN" rmi -f >/dev/null
 	policy "$(signed_by p256 matchRepository),$(signed_by p256 matchDigest)"
 	run -0 unshare -n "$CORTEN" create --pull never "$IMAGE" true
