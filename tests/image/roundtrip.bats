@@ -281,8 +281,8 @@ cn_pull() { cn images pull --plain-http "$1" >/dev/null; }
 	daemon_on containerd
 	need_docker_registry
 	need_lab_image busybox-docker.tar
-	# Layers without compression, in OCI's form; its own bytes, of docker's archive.
-	cn images import --base-name "$REG/imported" "$LAB_IMAGES/busybox-docker.tar" >/dev/null
+	# An archive of docker's, written anew: in OCI's form, its layers without compression.
+	cn images import "$LAB_IMAGES/busybox-docker.tar" >/dev/null
 	cn images convert --oci --uncompress docker.io/library/busybox:latest "$REG/written:latest" >/dev/null
 	cn images push --plain-http "$REG/written:latest" >/dev/null
 	change_and_push written "echo corten >/made; rm /bin/yes; chmod 700 /var"
