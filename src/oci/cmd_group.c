@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/intel_rdt.h"
 #include "oci/resources.h"
 
 #define PS_OUTPUT_MAX ((size_t)4 << 20)
@@ -217,9 +218,6 @@ static int read_resources(const struct update_args *ua, struct arena *a, struct 
 	size_t len = 0;
 	int r;
 
-	if (ua->l3_cache_schema || ua->mem_bw_schema)
-		return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-				    "intelRdt is not supported on this host");
 	if (ua->file) {
 		r = streq(ua->file, "-") ? fd_read_all(0, LIMIT_SPEC_BYTES, &file, &len)
 					 : file_read_at(-100 /* AT_FDCWD */, ua->file,
@@ -257,5 +255,7 @@ int cmd_update(const struct runtime *rt, int argc, char **argv, struct err *e)
 		r = oci_resources_translate(res, 0, &c.arena, &cg, e);
 	if (r == 0)
 		r = cmd_cgroup(&c, e);
-	return r < 0 ? r : cg_apply(&c.cg, &cg, CG_APPLY_UPDATE, e);
+	if (r == 0)
+		r = cg_apply(&c.cg, &cg, CG_APPLY_UPDATE, e);
+	return r < 0 ? r : intel_rdt_update(c.state, ua.l3_cache_schema, ua.mem_bw_schema, e);
 }

@@ -124,6 +124,15 @@ static void put_landlock(struct json_writer *w)
 	json_end_object(w);
 }
 
+static void put_intel_rdt(struct json_writer *w)
+{
+	json_begin_object(w, "intelRdt");
+	json_put_bool(w, "enabled", true);
+	json_put_bool(w, "schemata", true);
+	json_put_bool(w, "monitoring", true);
+	json_end_object(w);
+}
+
 static void put_linux(struct json_writer *w)
 {
 	json_begin_object(w, "linux");
@@ -134,7 +143,7 @@ static void put_linux(struct json_writer *w)
 	put_enabled(w, "apparmor", true);
 	put_enabled(w, "selinux", true);
 	put_landlock(w);
-	put_enabled(w, "intelRdt", false);
+	put_intel_rdt(w);
 	json_begin_object(w, "mountExtensions");
 	put_enabled(w, "idmap", true);
 	json_end_object(w);

@@ -25,6 +25,7 @@ struct creation {
 	struct cg_mounts cg_mounts;
 	struct init init;
 	char seccomp_key[72];
+	bool has_own_rdt; /* its class of service goes with it */
 	int sync;
 	struct pid_file pid_file;
 	struct hooks_output hooks_output;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "oci/intel_rdt.h"
 #include "oci/net_devices.h"
 #include "oci/sync.h"
 #include "sys/calls.h"
@@ -188,5 +189,8 @@ int creation_clone(struct creation *c, struct err *e)
 		r = write_maps(c, e);
 	if (r == 0 && c->spec->linux_->net_devices.n)
 		r = give_devices(c, e);
+	if (r == 0 && c->spec->linux_->intel_rdt)
+		r = intel_rdt_apply(c->spec->linux_->intel_rdt, c->o->id, c->pid, &c->has_own_rdt,
+				    e);
 	return r == 0 && init_waits_first(&c->init) ? sync_send(c->sync, SYNC_GO, SYNC_FD_NONE) : r;
 }

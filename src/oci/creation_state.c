@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/intel_rdt.h"
 
 static int fill_labels(struct creation *c, struct state_config *cfg)
 {
@@ -73,6 +74,7 @@ int creation_save_state(struct creation *c, struct err *e)
 	struct state *s = &c->state;
 	struct state_config *cfg = arena_alloc(&c->arena, sizeof(*cfg));
 	struct state_extra *x = arena_alloc(&c->arena, sizeof(*x));
+	const struct oci_intel_rdt *rdt = c->spec->linux_->intel_rdt;
 	char *now = arena_alloc(&c->arena, CLOCK_TEXT_MAX);
 	int r = proc_start_time(c->pid, &s->start);
 
@@ -83,10 +85,10 @@ int creation_save_state(struct creation *c, struct err *e)
 	s->created = clock_rfc3339(clock_wall_ns(), now);
 	s->config = cfg;
 	s->corten = x;
-	s->intel_rdt_path = "";
+	s->intel_rdt_path = rdt ? intel_rdt_path(rdt, s->id, &c->arena) : "";
 	s->rootless = c->host.uid != 0;
 	*x = (struct state_extra){ c->spec->oci_version, c->seccomp_key[0] ? c->seccomp_key : NULL,
-				   geteuid() };
+				   geteuid(), c->has_own_rdt, intel_rdt_has_monitor(rdt) };
 	cfg->rootfs = c->plan->rootfs[0] == '/'
 			      ? c->plan->rootfs
 			      : arena_printf(&c->arena, "%s/%s", c->bundle, c->plan->rootfs);

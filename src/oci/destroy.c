@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "oci/hooks.h"
+#include "oci/intel_rdt.h"
 
 #define RETRY_PAUSE_MS 5
 
@@ -82,6 +83,8 @@ int run_destroy(int root, const char *id, const struct state *s, struct err *e)
 		r = cg_remove(&g, RUN_REMOVE_TIMEOUT_MS, e);
 		cg_done(&g);
 	}
+	if (r == 0 && s)
+		r = intel_rdt_destroy(s, e);
 	if (r == 0)
 		last = poststop(s, e);
 	if (r == 0)

@@ -12,9 +12,11 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "oci/annotation.h"
+#include "oci/intel_rdt.h"
 #include "sys/calls.h"
 #include "sys/landlock.h"
 #include "sys/lsm.h"
+#include "sys/resctrl.h"
 
 bool plan_wants_modules(const struct oci_spec *spec, const struct oci_process *p)
 {
@@ -29,6 +31,16 @@ static bool is_yes(const char *path)
 	char c;
 
 	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'Y';
+}
+
+static void probe_rdt(struct host *h)
+{
+	AUTO_FD root = resctrl_open(NULL);
+
+	h->has_intel_rdt = root >= 0;
+	/* With code and data apart there are two resources in place of L3. */
+	h->has_rdt_l3 = resctrl_has(root, "L3") || resctrl_has(root, "L3CODE");
+	h->has_rdt_mb = resctrl_has(root, "MB");
 }
 
 int host_probe(bool wants_modules, struct host *ret, struct err *e)
@@ -47,7 +59,7 @@ int host_probe(bool wants_modules, struct host *ret, struct err *e)
 	ret->has_apparmor = is_yes("/sys/module/apparmor/parameters/enabled") &&
 			    access("/sys/kernel/security/apparmor", F_OK) == 0;
 	ret->has_selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
-	ret->has_intel_rdt = access("/sys/fs/resctrl/schemata", F_OK) == 0;
+	probe_rdt(ret);
 	ret->landlock_abi = landlock_abi();
 	return 0;
 }
@@ -256,7 +268,9 @@ static int plan_linux(const struct oci_linux *l, const struct host *host, struct
 	if (r < 0)
 		return r;
 	if (l->intel_rdt)
-		return unsupported(e, "linux.intelRdt");
+		r = intel_rdt_check(l->intel_rdt, host, e);
+	if (r < 0)
+		return r;
 	p->mount_label = l->mount_label && *l->mount_label ? l->mount_label : NULL;
 	if (p->mount_label && !host->has_selinux)
 		return unsupported(e, "linux.mountLabel (SELinux)");

@@ -26,7 +26,7 @@ struct err;
 struct host {
 	uid_t uid;
 	struct caps_sets caps;
-	bool has_apparmor, has_selinux, has_intel_rdt;
+	bool has_apparmor, has_selinux, has_intel_rdt, has_rdt_l3, has_rdt_mb;
 	bool has_time_ns, has_kcore;
 	int landlock_abi; /* 0: none, or no config asks for it */
 };

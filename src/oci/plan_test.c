@@ -152,7 +152,7 @@ TEST(what_the_host_lacks_is_named)
 	struct plan *p;
 
 	CHECK_EQ(make_linux("\"intelRdt\":{\"closID\":\"x\"}", &p), -EOPNOTSUPP);
-	CHECK(strstr(err.msg, "intelRdt"));
+	CHECK(strstr(err.msg, "Intel RDT is not enabled"));
 	CHECK_EQ(make_linux("\"mountLabel\":\"x\"", &p), -EOPNOTSUPP);
 	CHECK_EQ(
 		make_with(
@@ -325,6 +325,32 @@ TEST(network_devices_need_a_network_and_names)
 		      &p),
 		 -EINVAL);
 	CHECK(strstr(err.msg, "private NET namespace"));
+}
+
+TEST(an_rdt_class_needs_a_name_and_the_resource)
+{
+	static const struct host caches = { .caps.permitted = (1ull << 41) - 1,
+					    .has_intel_rdt = true,
+					    .has_rdt_l3 = true };
+	static const struct {
+		const char *rdt, *words;
+		int r;
+	} cases[] = {
+		{ "{\"closID\":\"a\",\"l3CacheSchema\":\"L3:0=f\"}", "", 0 },
+		{ "{\"closID\":\"/\"}", "", 0 },
+		{ "{\"closID\":\"a/b\"}", "invalid intelRdt.ClosID", -EINVAL },
+		{ "{\"closID\":\"..\"}", "invalid intelRdt.ClosID", -EINVAL },
+		{ "{\"memBwSchema\":\"MB:0=20\"}", "Intel RDT/MBA is not enabled", -EOPNOTSUPP },
+	};
+	struct plan *p;
+	char text[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text), HEAD PROCESS "\"linux\":{" NS ",\"intelRdt\":%s}}",
+			 cases[i].rdt);
+		CHECK_EQ(make_on(&caches, text, &p), cases[i].r);
+		CHECK(strstr(err.msg, cases[i].words));
+	}
 }
 
 TEST(a_mount_label_goes_to_the_mounts_that_take_one)

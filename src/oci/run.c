@@ -20,6 +20,7 @@
 #include "oci/annotation.h"
 #include "oci/creation.h"
 #include "oci/hooks.h"
+#include "oci/intel_rdt.h"
 #include "oci/resources.h"
 #include "oci/seccomp_cache.h"
 #include "oci/seccomp_notify.h"
@@ -386,7 +387,12 @@ static void kill_init(struct creation *c)
 
 static void undo(struct creation *c)
 {
+	const struct oci_intel_rdt *rdt = c->spec && c->spec->linux_ ? c->spec->linux_->intel_rdt
+								     : NULL;
+
 	kill_init(c);
+	if (rdt && c->pidfd >= 0)
+		intel_rdt_undo(rdt, c->o->id, c->has_own_rdt);
 	if (c->has_cg)
 		cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, NULL);
 	if (c->has_dir)
@@ -415,6 +421,8 @@ static void destroy_own(struct creation *c)
 		cg_kill(&c->cg, SIGKILL, RUN_REMOVE_TIMEOUT_MS, NULL);
 	if (c->has_cg)
 		r = cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, &e);
+	if (r == 0)
+		r = intel_rdt_destroy(&c->state, &e);
 	if (r == 0 && h && h->poststop.n) {
 		state_hook_json(c->spec, c->o->id, c->bundle, 0, "stopped", &text);
 		r = hooks_run(h->poststop.v, h->poststop.n, "poststop", text.p, c->bundle,

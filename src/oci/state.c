@@ -38,6 +38,8 @@ static const struct json_field extra_rows[] = {
 	JSON_ROW(state_extra, oci_version, "oci_version", JSON_STR, JSON_ALWAYS),
 	JSON_ROW(state_extra, seccomp, "seccomp", JSON_STR, 0),
 	JSON_ROW(state_extra, owner, "owner", JSON_I64, JSON_ALWAYS),
+	JSON_ROW(state_extra, intel_rdt_is_own, "intel_rdt_is_own", JSON_BOOL, 0),
+	JSON_ROW(state_extra, intel_rdt_has_monitor, "intel_rdt_has_monitor", JSON_BOOL, 0),
 };
 static JSON_TABLE(extra_table, "corten", state_extra, extra_rows);
 

@@ -48,6 +48,7 @@ struct state_config {
 struct state_extra {
 	const char *oci_version, *seccomp; /* the filter's cache key */
 	int64_t owner;			   /* uid */
+	bool intel_rdt_is_own, intel_rdt_has_monitor;
 };
 
 struct state {

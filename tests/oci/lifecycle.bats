@@ -247,3 +247,23 @@ load helpers
 	! is_corten || jq -e '(.linux.memoryPolicy.modes | index("MPOL_BIND"))
 		and (.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups"))' <<<"$output"
 }
+
+@test "a class of service needs a processor that has them" {
+	[ ! -e /sys/fs/resctrl/schemata ] || skip "this host has resctrl"
+	! is_crun || skip "other words"
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run rt update --l3-cache-schema L3:0=f "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"Intel RDT/CAT: l3 cache schema is not enabled"* ]]
+	run rt update --mem-bw-schema MB:0=20 "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"Intel RDT/MBA: memory bandwidth schema is not enabled"* ]]
+	rt delete -f "$ID"
+	is_corten || return 0
+	config '.linux.intelRdt = {closID: "x"}'
+	run rt run -b "$BUNDLE" "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"intelRdt is specified in config, but Intel RDT is not enabled"* ]]
+	nothing_left
+}
