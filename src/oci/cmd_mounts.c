@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "oci/init.h"
 #include "oci/inside.h"
+#include "oci/mount_outside.h"
 #include "sys/root.h"
 
 static const struct opt no_opts[] = { OPT_END };
@@ -73,31 +74,15 @@ static int remove_inside(void *arg, struct err *e)
 	return 0;
 }
 
-/*
- * What the host's paths and namespaces stand for can be opened out here only; filesystems are made inside, so that they
- * belong to the container's namespaces. Clones are slaves, as at the container's start: what the container mounts
- * does not come back.
- */
 static int make_outside(struct step *s, struct err *e)
 {
-	struct mnt *m = &s->mount;
-	int r = 0;
-
 	if (s->kind == STEP_CGROUP_MOUNT)
 		return err_set_code(
 			e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
 			"control groups cannot be mounted into a running container ('%s')",
 			s->path);
-	if (m->kind != MNT_BIND)
-		return 0;
-	if (s->idmap_uids_n)
-		r = m->idmap_userns = ns_make_user(s->idmap_uids, s->idmap_uids_n, s->idmap_gids,
-						   s->idmap_gids_n, e);
-	if (r >= 0)
-		r = m->made_fd = mnt_make(m, e);
-	if (r >= 0)
-		r = mnt_set_propagation(m->made_fd, MS_SLAVE, true, e);
-	return r < 0 ? err_wrap(e, r, "mount '%s'", s->path) : 0;
+	/* Filesystems are made inside, so that they belong to the container's namespaces. */
+	return s->mount.kind == MNT_BIND ? mount_make_outside(s, e) : 0;
 }
 
 static int read_mounts(const char *file, struct arena *a, struct oci_spec *spec, struct err *e)

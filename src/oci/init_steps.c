@@ -176,6 +176,8 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 	mounted = init_put(fs->root, &m, target, s->path, e);
 	if (m.idmap_userns > 0)
 		close(m.idmap_userns);
+	if (m.made_fd > 0)
+		close(m.made_fd);
 	if (mounted < 0)
 		return err_wrap(e, mounted, "error mounting \"%s\" to rootfs at \"%s\"",
 				m.source ? m.source

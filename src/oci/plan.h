@@ -128,6 +128,9 @@ bool plan_has_ns(const struct plan *p, uint32_t flag);
 /* Of `spec` the mounts alone, as steps, for a container that runs. */
 int plan_mounts_make(const struct oci_spec *spec, const struct host *host, struct arena *a,
 		     struct plan **ret, struct err *e);
+/* The ids of an id-mapped mount (plan_idmap.c); `option`: what stands behind "idmap=", or NULL. */
+int plan_idmap_make(const struct oci_mount *o, const char *option, const struct plan *p,
+		    struct arena *a, struct step *s, struct err *e);
 /* The steps of mounts, devices, masks (plan_steps.c); `is_mounts_only`: of mounts. */
 int plan_steps_make(const struct oci_spec *spec, const struct host *host, bool is_mounts_only,
 		    struct arena *a, struct plan *p, struct err *e);

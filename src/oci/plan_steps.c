@@ -43,48 +43,6 @@ static int add_data(struct arena *a, struct mnt *m, const char *word)
 	return m->data ? 0 : -ENOMEM;
 }
 
-static int copy_maps(const struct oci_id_mapping *v, size_t n, struct arena *a,
-		     const struct ns_id_map **ret)
-{
-	struct ns_id_map *m = arena_calloc(a, n, sizeof(*m));
-
-	for (size_t i = 0; m && i < n; i++)
-		m[i] = (struct ns_id_map){ v[i].container_id, v[i].host_id, v[i].size };
-	*ret = m;
-	return m ? 0 : -ENOMEM;
-}
-
-/* The mount's own maps, or those of the container. */
-static int plan_idmap(const struct oci_mount *o, bool is_rec, struct arena *a, const struct plan *p,
-		      struct step *s, struct err *e)
-{
-	int r = 0;
-
-	if (s->mount.kind != MNT_BIND)
-		return err_set(e, -EINVAL, "mount '%s': id mappings need a bind mount", s->path);
-	if (!o->uid_mappings.n != !o->gid_mappings.n)
-		return err_set(e, -EINVAL, "mount '%s': uidMappings and gidMappings come together",
-			       s->path);
-	s->mount.is_idmap_rec = is_rec;
-	if (!o->uid_mappings.n) {
-		if (!p->uid_maps_n)
-			return err_set(e, -EINVAL,
-				       "mount '%s': idmap without mappings or a user namespace",
-				       s->path);
-		s->idmap_uids = p->uid_maps;
-		s->idmap_uids_n = p->uid_maps_n;
-		s->idmap_gids = p->gid_maps;
-		s->idmap_gids_n = p->gid_maps_n;
-		return 0;
-	}
-	r = copy_maps(o->uid_mappings.v, o->uid_mappings.n, a, &s->idmap_uids);
-	if (r == 0)
-		r = copy_maps(o->gid_mappings.v, o->gid_mappings.n, a, &s->idmap_gids);
-	s->idmap_uids_n = o->uid_mappings.n;
-	s->idmap_gids_n = o->gid_mappings.n;
-	return r < 0 ? err_sys(e, r, "plan mounts") : 0;
-}
-
 /*
  * runc's choice: procfs, sysfs and the groups are labelled by the policy; the message queues' one superblock is
  * there before the mount, so that only its root takes the label.
@@ -108,6 +66,7 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 {
 	char *path = o->destination ? plan_clean_path(a, o->destination) : NULL;
 	bool is_idmap = false, is_ridmap = false;
+	const char *idmap = NULL; /* crun's form */
 	struct step *s;
 
 	if (!o->destination || !*o->destination)
@@ -121,22 +80,26 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 		s->mount.kind = MNT_BIND;
 	for (size_t i = 0; i < o->options.n; i++) {
 		const char *option = o->options.v[i];
+		const char *maps = str_skip(option, "idmap=");
 		int r = mnt_option_apply(&s->mount, option, &is_idmap, &is_ridmap);
 
-		/* crun's form; as data it would be ignored, and the owners wrong. */
-		if (str_skip(option, "idmap=") || str_skip(option, "ridmap="))
-			return err_set_code(
-				e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-				"mount '%s': '%s' is not supported: use uidMappings and gidMappings",
-				path, option);
+		if (!maps) {
+			maps = str_skip(option, "ridmap=");
+			is_ridmap |= maps != NULL;
+		}
+		if (maps) {
+			idmap = maps;
+			continue;
+		}
 		if (r == 0)
 			r = add_data(a, &s->mount, o->options.v[i]);
 		if (r < 0)
 			return err_sys(e, r, "mount '%s': option '%s'", path, o->options.v[i]);
 	}
-	if (is_idmap || is_ridmap || o->uid_mappings.n || o->gid_mappings.n) {
-		int r = plan_idmap(o, is_ridmap, a, p, s, e);
+	if (is_idmap || is_ridmap || idmap || o->uid_mappings.n || o->gid_mappings.n) {
+		int r = plan_idmap_make(o, idmap, p, a, s, e);
 
+		s->mount.is_idmap_rec = is_ridmap;
 		if (r < 0)
 			return r;
 	}

@@ -194,16 +194,60 @@ TEST(labels_of_more_than_a_line_are_refused)
 	CHECK(strstr(err.msg, "mountLabel"));
 }
 
-TEST(an_idmap_with_a_value_is_refused_not_ignored)
+#define USERNS                                                                                        \
+	"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"user\"}],\"uidMappings\":[{"     \
+	"\"containerID\":0,\"hostID\":0,\"size\":1},{\"containerID\":1,\"hostID\":2,\"size\":1000}]," \
+	"\"gidMappings\":[{\"containerID\":0,\"hostID\":500,\"size\":10}]}}"
+
+static int make_idmap(const char *option, struct plan **ret)
 {
+	AUTO_STRBUF struct strbuf b = { 0 };
+
+	strbuf_addf(&b,
+		    HEAD PROCESS "\"mounts\":[{\"destination\":\"/m\",\"source\":\"/s\","
+				 "\"options\":[\"bind\",\"%s\"]}]," USERNS,
+		    option);
+	return make(b.p, ret);
+}
+
+TEST(an_idmap_with_mappings_is_read_as_by_crun)
+{
+	const struct step *s;
 	struct plan *p;
 
-	CHECK_EQ(make(HEAD
-		      "\"mounts\":[{\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"/s\","
-		      "\"options\":[\"bind\",\"idmap=uids=@0-1-1\"]}],\"linux\":{\"namespaces\":[{"
-		      "\"type\":\"mount\"}]}}",
-		      &p),
-		 -EOPNOTSUPP);
+	/* The example of crun's manual page: 3 is 4 on the host. */
+	CHECK_EQ(make_idmap("idmap=uids=@1-3-10;gids=0-100-10#10-@", &p), -EINVAL);
+	CHECK_EQ(make_idmap("ridmap=uids=@1-3-10#11-70000-2;gids=0-100-10", &p), 0);
+	s = &p->steps[0];
+	CHECK(s->mount.is_idmap_rec);
+	CHECK_EQ(s->idmap_uids_n, 2);
+	CHECK_EQ(s->idmap_uids[0].inside, 1);
+	CHECK_EQ(s->idmap_uids[0].outside, 4);
+	CHECK_EQ(s->idmap_uids[0].count, 10);
+	CHECK_EQ(s->idmap_uids[1].outside, 70000);
+	CHECK_EQ(s->idmap_gids_n, 1);
+	CHECK_EQ(s->idmap_gids[0].outside, 100);
+}
+
+TEST(an_idmap_that_is_wrong_is_refused_not_ignored)
+{
+	static const char *const bad[] = {
+		"idmap=",
+		"idmap=uids=0-1-1",
+		"idmap=uids=0-1-1;gids=0-1",
+		"idmap=uids=0-1-1;gids=0-1-1x",
+		"idmap=uids=0-1-1;uids=0-1-1;gids=0-1-1",
+		"idmap=uids=0-1-4294967296;gids=0-1-1",
+		"idmap=uids=@0-1001-1;gids=0-1-1",
+		"idmap=uids=0-1-1;gids=@0-5-6",
+		"idmap=0-1-1",
+	};
+	struct plan *p;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK_EQ(make_idmap(bad[i], &p), -EINVAL);
+		CHECK(strstr(err.msg, bad[i]));
+	}
 }
 
 static const struct host locked = { .caps.permitted = (1ull << 41) - 1, .landlock_abi = 4 };

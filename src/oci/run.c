@@ -21,6 +21,7 @@
 #include "oci/creation.h"
 #include "oci/hooks.h"
 #include "oci/intel_rdt.h"
+#include "oci/mount_outside.h"
 #include "oci/resources.h"
 #include "oci/seccomp_cache.h"
 #include "oci/seccomp_notify.h"
@@ -177,24 +178,18 @@ static int make_cgroup(struct creation *c, struct err *e)
 }
 
 /*
- * The user namespaces that id-mapped mounts name, made before clone: the kernel makes none below the root that
- * init builds, and procfs there has other numbers. Init inherits the descriptors and closes them.
+ * Id-mapped mounts are made before clone: mapping needs privileges in the user namespace of the filesystem, which a
+ * container with its own has not, and procfs below the root that init builds has other numbers. Init inherits the
+ * descriptors and closes them.
  */
 static int make_idmaps(struct creation *c, struct err *e)
 {
-	for (size_t i = 0; i < c->plan->steps_n; i++) {
-		struct step *s = &c->plan->steps[i];
-		int fd;
+	int r = 0;
 
-		if (!s->idmap_uids_n)
-			continue;
-		fd = ns_make_user(s->idmap_uids, s->idmap_uids_n, s->idmap_gids, s->idmap_gids_n,
-				  e);
-		if (fd < 0)
-			return err_wrap(e, fd, "mount '%s'", s->path);
-		s->mount.idmap_userns = fd;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < c->plan->steps_n; i++)
+		if (c->plan->steps[i].idmap_uids_n)
+			r = mount_make_outside(&c->plan->steps[i], e);
+	return r;
 }
 
 static int open_joins(struct creation *c, struct err *e)

@@ -195,3 +195,26 @@ load helpers
 	[ "$output" = 5000:6000 ]
 	nothing_left
 }
+
+@test "an id-mapped mount with crun's mappings, relative to the user namespace" {
+	needs_new_kernel
+	is_corten || is_crun || skip "crun's option"
+	mkdir "$WORK/src"
+	touch "$WORK/src/f" "$WORK/src/g"
+	chown 7:7 "$WORK/src/g"
+	chmod 755 "$WORK" "$BUNDLE"
+	chown -R 100000:100000 "$BUNDLE/rootfs"
+	config --arg src "$WORK/src" '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}]
+		| .linux.gidMappings = .linux.uidMappings
+		| .mounts += [{destination: "/mnt", type: "bind", source: $src,
+			options: ["bind", "idmap=uids=@0-5-1#7-100009-1;gids=@0-3-1#@7-4-1"]}]'
+	run_sh 'stat -c %u:%g /mnt/f /mnt/g'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 5:3 ]
+	[ "${lines[1]}" = 9:4 ]
+	is_corten || return 0
+	config '.mounts[-1].options[1] = "idmap=uids=@0-5000-1;gids=@0-0-1"'
+	run rt run -b "$BUNDLE" "$ID"
+	[ "$status" -ne 0 ]
+}
