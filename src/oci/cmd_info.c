@@ -11,7 +11,9 @@
 #include "oci/annotation.h"
 #include "spec/seccomp_names.h"
 #include "spec/seccomp_profile.h"
+#include "sys/cgroup.h"
 #include "sys/landlock.h"
+#include "sys/lsm.h"
 #include "sys/task.h"
 
 static const struct opt no_opts[] = { OPT_END };
@@ -72,14 +74,33 @@ static void put_enabled(struct json_writer *w, const char *key, bool is_enabled)
 	json_end_object(w);
 }
 
+/* The row of a key, "intelRdt", or NULL: what the tables read is what the plan does or refuses. */
+static const struct json_field *find_row(const struct json_table *t, const char *key)
+{
+	for (size_t i = 0; t && i < t->n; i++)
+		if (streq(t->fields[i].key, key))
+			return &t->fields[i];
+	return NULL;
+}
+
+static bool has_mount_option(const char *name)
+{
+	for (size_t i = 0; mnt_option_name(i); i++)
+		if (streq(mnt_option_name(i), name))
+			return true;
+	return false;
+}
+
 static void put_cgroup(struct json_writer *w)
 {
 	json_begin_object(w, "cgroup");
-	json_put_bool(w, "v1", true);
-	json_put_bool(w, "v2", true);
+	json_put_bool(w, "v1", cg_controller_name(CG_BLKIO, false));
+	json_put_bool(w, "v2", cg_controller_name(CG_BLKIO, true));
 	json_put_bool(w, "systemd", false);
 	json_put_bool(w, "systemdUser", false);
-	json_put_bool(w, "rdma", true);
+	json_put_bool(w, "rdma",
+		      find_row(&oci_resources_table, "rdma") &&
+			      cg_controller_find("rdma", 4) == CG_RDMA);
 	json_end_object(w);
 }
 
@@ -126,10 +147,13 @@ static void put_landlock(struct json_writer *w)
 
 static void put_intel_rdt(struct json_writer *w)
 {
+	const struct json_field *row = find_row(&oci_linux_table, "intelRdt");
+	const struct json_table *t = row ? row->sub : NULL;
+
 	json_begin_object(w, "intelRdt");
-	json_put_bool(w, "enabled", true);
-	json_put_bool(w, "schemata", true);
-	json_put_bool(w, "monitoring", true);
+	json_put_bool(w, "enabled", row);
+	json_put_bool(w, "schemata", find_row(t, "schemata"));
+	json_put_bool(w, "monitoring", find_row(t, "enableMonitoring"));
 	json_end_object(w);
 }
 
@@ -140,14 +164,14 @@ static void put_linux(struct json_writer *w)
 	put_names(w, "capabilities", capability_name);
 	put_cgroup(w);
 	put_seccomp(w);
-	put_enabled(w, "apparmor", true);
-	put_enabled(w, "selinux", true);
+	put_enabled(w, "apparmor", lsm_is_known("AppArmor"));
+	put_enabled(w, "selinux", lsm_is_known("SELinux"));
 	put_landlock(w);
 	put_intel_rdt(w);
 	json_begin_object(w, "mountExtensions");
-	put_enabled(w, "idmap", true);
+	put_enabled(w, "idmap", has_mount_option("idmap"));
 	json_end_object(w);
-	put_enabled(w, "netDevices", true);
+	put_enabled(w, "netDevices", find_row(&oci_linux_table, "netDevices"));
 	json_begin_object(w, "memoryPolicy");
 	put_names(w, "modes", task_mempolicy_name);
 	put_names(w, "flags", task_mempolicy_flag_name);

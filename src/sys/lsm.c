@@ -25,6 +25,14 @@ static const struct {
 	[LSM_SELINUX_KEY] = { "SELinux key", { "keycreate", "" }, "" },
 };
 
+bool lsm_is_known(const char *module)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (streq(rows[i].name, module))
+			return true;
+	return false;
+}
+
 bool lsm_label_is_valid(const char *label)
 {
 	size_t n = 0;

@@ -17,6 +17,9 @@ enum lsm_label {
 	LSM_SELINUX_KEY,   /* the context of keyrings made from now on, until exec */
 };
 
+/* Whether labels of that module are known: "AppArmor"; for `features`, not what the host has. */
+bool lsm_is_known(const char *module);
+
 /* One line of printable characters that fits into one write; the kernel judges the rest. */
 bool lsm_label_is_valid(const char *label);
 

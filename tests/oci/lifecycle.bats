@@ -245,7 +245,10 @@ load helpers
 		and (.linux.seccomp.operators | length == 7)
 		and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64"))' <<<"$output"
 	! is_corten || jq -e '(.linux.memoryPolicy.modes | index("MPOL_BIND"))
-		and (.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups"))' <<<"$output"
+		and (.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups"))
+		and .linux.cgroup.rdma and .linux.apparmor.enabled and .linux.selinux.enabled
+		and .linux.mountExtensions.idmap.enabled and .linux.netDevices.enabled
+		and .linux.intelRdt.enabled and .linux.intelRdt.schemata and .linux.intelRdt.monitoring' <<<"$output"
 }
 
 @test "a class of service needs a processor that has them" {
