@@ -126,7 +126,7 @@ TEST(a_failure_names_the_request_and_the_rest_is_tried)
 	rtnl_add_bridge(&b, "br0", 0, false);
 	rtnl_add_bridge(&b, "br1", 0, false);
 	CHECK_EQ(netlink_send(&b, &e), -EEXIST);
-	CHECK_STR(e.msg, "create bridge 'br0': File exists");
+	CHECK_STR(e.msg, "create bridge 'br0': file exists");
 	CHECK_STR(link_of(&host, "br1").kind, "bridge");
 }
 
