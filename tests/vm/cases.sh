@@ -6,35 +6,6 @@ CASES="memory_limits cpu_limits pids_limit io_limits unified_files exec_joins up
 pause_resume events_stats delete_removes devices_denied devices_update oom_counted kill_all inside clone_into"
 GROUPS_V2=/sys/fs/cgroup/ct
 
-rt() { /runtime --root /run/rt "$@"; }
-up() { rt create -b /bundles/"$1" "$1" >/run/"$1".out 2>&1 || { cat /run/"$1".out && false; }; rt start "$1"; }
-skip() { echo "skip: $*" && exit 77; }
-
-# is NAME FILE VALUE: what that file of the container's group says.
-is() {
-	local found
-	found=$(cat $GROUPS_V2/"$1"/"$2")
-	[ "$found" = "$3" ]
-}
-
-# has NAME FILE LINE: one of the lines.
-has() { grep -qx "$3" $GROUPS_V2/"$1"/"$2"; }
-
-# holds NAME N: processes in the group.
-holds() { [ "$(grep -c . $GROUPS_V2/"$1"/cgroup.procs)" = "$2" ]; }
-
-# soon COMMAND...: polls for at most 10 s.
-soon() {
-	set +x
-	local tries=200
-	until "$@" 2>/dev/null; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		sleep 0.05
-	done
-	set -x
-}
-
 memory_limits() {
 	up limits
 	is limits memory.max 33554432

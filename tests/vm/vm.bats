@@ -3,34 +3,9 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	local program
-	for program in linux.uml busybox jq; do
-		command -v $program >/dev/null || export SKIP="$program is not installed"
-	done
-	[ -z "${SKIP:-}" ] || return 0
-	VM=$(mktemp -d /tmp/vm.XXXXXX)
-	export VM
-	"$BATS_TEST_DIRNAME/boot.sh" "$VM"
-}
+load passed
 
-teardown_file() {
-	[ -z "${VM:-}" ] || rm -rf --one-file-system "$VM"
-}
-
-# passed NAME: how that case of cases.sh ended in the guest.
-passed() {
-	local status
-	[ -z "${SKIP:-}" ] || skip "$SKIP"
-	if [ ! -f "$VM/results/$1.status" ]; then
-		tail -n 30 "$VM/console.log"
-		ls "$VM/results"
-		return 1
-	fi
-	status=$(cat "$VM/results/$1.status")
-	[ "$status" != 77 ] || skip "$(sed -n 's/^skip: //p' "$VM/results/$1.log")"
-	[ "$status" = 0 ] || { cat "$VM/results/$1.log" && return 1; }
-}
+setup_file() { boot_once boot.sh linux.uml busybox jq; }
 
 @test "the memory limits are in memory.max, memory.low and memory.swap.max" { passed memory_limits; }
 @test "quota, period and shares are in cpu.max and cpu.weight" { passed cpu_limits; }
