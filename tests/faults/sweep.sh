@@ -57,7 +57,7 @@ fi
 
 export SCRATCH
 SCRATCH=$(mktemp -d)
-export CORTEN_ROOT=$SCRATCH/root CORTEN_STATE=$SCRATCH/state
+export CORTEN_ROOT=$SCRATCH/root CORTEN_STATE=$SCRATCH/state CORTEN_NETWORK=none
 n=0 failed=0
 trap 'force_clean; rm -rf "$SCRATCH"' EXIT
 

@@ -18,7 +18,7 @@ setup_file() {
 	# Memory, where there is some: the disk under the loop file has no say in what is tested.
 	export DIR
 	DIR=$(mktemp -d -p "$([ -d /dev/shm ] && echo /dev/shm || echo /tmp)" powercut.XXXXXX)
-	export MNT=$DIR/mnt CORTEN_ROOT=$DIR/mnt/r CORTEN_STATE=$DIR/s
+	export MNT=$DIR/mnt CORTEN_ROOT=$DIR/mnt/r CORTEN_STATE=$DIR/s CORTEN_NETWORK=none
 	mkdir "$MNT"
 	cgroups >"$DIR/cgroups"
 	"$PYTHON" "$BATS_TEST_DIRNAME/image.py" "$DIR/whole.tar"
