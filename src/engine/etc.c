@@ -174,7 +174,7 @@ static int build_resolv(const struct doc *d, struct strbuf *out)
 /* The gateway of the first network, where the host is. */
 static const char *host_gateway(struct engine *en, const struct doc *d, struct arena *a)
 {
-	struct net n = { en->root, en->state };
+	struct net n = engine_net(en);
 	struct net_network *nw;
 
 	if (d->networks.n == 0 || net_find(&n, d->networks.v[0].id, a, &nw, NULL) < 0)

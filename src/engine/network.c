@@ -1,5 +1,5 @@
 /*
- * A container's networks: planned with its document, attached while its init waits, given back after its end. What
+ * A container's networks: attached while its init waits, given back after its end. What
  * the attachment got lies in its task folder (net/sandbox.h), never in the database.
  */
 #include <fcntl.h>
@@ -10,250 +10,6 @@
 #include "base/str.h"
 #include "engine/priv.h"
 #include "net/hostport.h"
-#include "net/ports.h"
-#include "net/subnet.h"
-
-#define NETWORKS_MAX 64
-
-static struct net net_of(const struct engine *en)
-{
-	return (struct net){ en->root, en->state };
-}
-
-const char *engine_network_peer(const struct doc *d)
-{
-	return d->network ? str_skip(d->network, "container:") : NULL;
-}
-
-/* ---- the plan ---- */
-
-static bool is_special(const char *name)
-{
-	return streq(name, "none") || streq(name, "host") || str_skip(name, "container:");
-}
-
-static bool has_address(const struct engine_network_want *w)
-{
-	return w->ip || w->ip6 || w->mac || strv_len(w->aliases);
-}
-
-static int check_address(const char *text, int family, const struct net_network *nw, struct err *e)
-{
-	const char *subnet = family == AF_INET ? nw->subnet : nw->subnet6;
-	struct ip_net s, whole;
-	int r = text ? subnet_parse_host(text, &s, e) : 0;
-
-	if (r < 0 || !text)
-		return r;
-	if (s.addr.family != family)
-		return err_set(e, -EINVAL, "invalid %s address: %s",
-			       family == AF_INET ? "IPv4" : "IPv6", text);
-	if (!subnet || subnet_parse(subnet, &whole, NULL) < 0 || !subnet_contains(&whole, &s))
-		return err_set(
-			e, -EINVAL,
-			"invalid endpoint settings: no configured subnet contains IP address %s",
-			text);
-	return 0;
-}
-
-static int check_mac(const char *mac, struct err *e)
-{
-	uint8_t bytes[MAC_LEN];
-
-	if (mac && mac_parse(mac, bytes) < 0)
-		return err_set(e, -EINVAL, "%s is not a valid mac address", mac);
-	return 0;
-}
-
-/* docker's rule: a static address needs a network whose subnet the user chose; ours only that it fits. */
-static int plan_one(struct engine *en, const struct engine_network_want *w, struct doc_network *dn,
-		    struct arena *a, struct err *e)
-{
-	struct net n = net_of(en);
-	struct net_network *nw;
-	int r = net_find(&n, w->name, a, &nw, e);
-
-	if (r < 0)
-		return r;
-	if (!net_has_names(nw) && strv_len(w->aliases))
-		return err_set(e, -EINVAL,
-			       "network-scoped alias is supported only for containers in user "
-			       "defined networks");
-	*dn = (struct doc_network){ .name = nw->name,
-				    .id = nw->id,
-				    .aliases = { (const char **)w->aliases, strv_len(w->aliases) },
-				    .ip = w->ip,
-				    .ip6 = w->ip6,
-				    .mac = w->mac };
-	r = check_address(w->ip, AF_INET, nw, e);
-	if (r == 0)
-		r = check_address(w->ip6, AF_INET6, nw, e);
-	return r < 0 ? r : check_mac(w->mac, e);
-}
-
-static int plan_peer(struct engine *en, const char *peer, struct doc *d, struct arena *a,
-		     struct err *e)
-{
-	struct loaded l;
-	int r = *peer ? engine_load(en, peer, a, &l, e)
-		      : err_set(e, -EINVAL, "invalid container format container:<name|id>");
-
-	if (r < 0)
-		return r;
-	d->network = arena_printf(a, "container:%s", l.row.id);
-	return d->network ? 0 : err_sys(e, -ENOMEM, "network");
-}
-
-static int plan_special(struct engine *en, const struct engine_network_want *w, size_t n,
-			struct doc *d, struct arena *a, struct err *e)
-{
-	const char *peer = str_skip(w->name, "container:");
-
-	if (n > 1)
-		return err_set(e, -EINVAL,
-			       "conflicting options: cannot attach both user-defined and "
-			       "non-user-defined network-modes");
-	if (has_address(w))
-		return err_set(e, -EINVAL,
-			       "conflicting options: addresses and aliases need a network of "
-			       "the container's own, not '%s'",
-			       w->name);
-	d->network = w->name;
-	return peer ? plan_peer(en, peer, d, a, e) : 0;
-}
-
-static int plan_networks(struct engine *en, const struct engine_network_want *v, size_t n,
-			 struct doc *d, struct arena *a, struct err *e)
-{
-	d->networks.v = arena_calloc(a, n, sizeof(*d->networks.v));
-	if (!d->networks.v)
-		return err_sys(e, -ENOMEM, "network");
-	if (n > NETWORKS_MAX)
-		return err_set(e, -E2BIG, "more than %d networks", NETWORKS_MAX);
-	for (size_t i = 0; i < n; i++) {
-		struct doc_network *dn = &d->networks.v[d->networks.n];
-		int r;
-
-		if (is_special(v[i].name))
-			return plan_special(en, &v[i], n, d, a, e);
-		r = plan_one(en, &v[i], dn, a, e);
-		if (r < 0)
-			return r;
-		for (size_t j = 0; j < d->networks.n; j++)
-			if (streq(d->networks.v[j].id, dn->id))
-				return err_set(e, -EINVAL, "network %s is specified more than once",
-					       dn->name);
-		d->networks.n++;
-	}
-	d->network = d->networks.v[0].name;
-	return 0;
-}
-
-static int add_ports(const struct net_publishes *list, struct doc *d, struct arena *a,
-		     struct err *e)
-{
-	struct doc_port *v = arena_calloc(a, d->ports.n + list->n + 1, sizeof(*v));
-
-	if (!v)
-		return err_sys(e, -ENOMEM, "published ports");
-	if (d->ports.n)
-		memcpy(v, d->ports.v, d->ports.n * sizeof(*v));
-	for (size_t i = 0; i < list->n; i++)
-		v[d->ports.n++] = (struct doc_port){
-			.proto = list->v[i].proto,
-			.host_ip = list->v[i].host_ip,
-			.container_port = list->v[i].container_port,
-			.host_first = list->v[i].host_first,
-			.host_last = list->v[i].host_last,
-		};
-	d->ports.v = v;
-	return 0;
-}
-
-static bool is_published(const struct net_publishes *list, const struct net_publish *p)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].container_port == p->container_port &&
-		    streq(list->v[i].proto, p->proto))
-			return true;
-	return false;
-}
-
-/* What -p, --expose and the image name; with -P all of it is published. */
-static int plan_ports(const struct engine_create_options *o, const struct image_record *img,
-		      struct doc *d, struct arena *a, struct err *e)
-{
-	struct net_publishes published = { 0 }, exposed = { 0 }, rest = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && o->publish && o->publish[i]; i++)
-		r = net_publish_parse(o->publish[i], a, &published, e);
-	for (size_t i = 0; r == 0 && o->expose && o->expose[i]; i++)
-		r = net_expose_parse(o->expose[i], a, &exposed, e);
-	for (size_t i = 0; r == 0 && i < img->exposed_ports.n; i++)
-		r = net_expose_parse(img->exposed_ports.v[i], a, &exposed, e);
-	d->exposed.v = r == 0 ? arena_calloc(a, exposed.n + published.n + 1, sizeof(*d->exposed.v))
-			      : NULL;
-	if (r < 0 || !d->exposed.v)
-		return r < 0 ? r : err_sys(e, -ENOMEM, "exposed ports");
-	rest.v = exposed.v;
-	for (size_t i = 0; i < exposed.n; i++) {
-		const struct net_publish p = exposed.v[i];
-
-		d->exposed.v[d->exposed.n++] = arena_printf(a, "%u/%s", p.container_port, p.proto);
-		if (!is_published(&published, &p) && !is_published(&rest, &p))
-			rest.v[rest.n++] = p;
-	}
-	r = add_ports(&published, d, a, e);
-	return r == 0 && o->is_publish_all ? add_ports(&rest, d, a, e) : r;
-}
-
-static struct json_strs strs(char *const *v)
-{
-	return (struct json_strs){ (const char **)v, strv_len(v) };
-}
-
-static int check_dns(const struct engine_create_options *o, struct err *e)
-{
-	struct ip_addr addr;
-
-	for (size_t i = 0; o->dns && o->dns[i]; i++)
-		if (ip_addr_parse(o->dns[i], &addr) < 0)
-			return err_set(e, -EINVAL, "%s is not an ip address", o->dns[i]);
-	for (size_t i = 0; o->extra_hosts && o->extra_hosts[i]; i++) {
-		const char *h = o->extra_hosts[i], *sep = h + strcspn(h, ":=");
-
-		if (sep == h || !*sep ||
-		    (!streq(sep + 1, "host-gateway") && ip_addr_parse(sep + 1, &addr) < 0))
-			return err_set(e, -EINVAL, "bad format for add-host: \"%s\"", h);
-	}
-	return 0;
-}
-
-int engine_network_plan(struct engine *en, const struct engine_create_options *o,
-			const struct image_record *img, struct doc *d, struct arena *a,
-			struct err *e)
-{
-	const struct engine_network_want def = { .name = ENGINE_DEFAULT_NETWORK };
-	int r = check_dns(o, e);
-
-	if (r == 0)
-		r = plan_networks(en, o->networks_len ? o->networks : &def,
-				  MAX(o->networks_len, (size_t)1), d, a, e);
-	if (r == 0)
-		r = plan_ports(o, img, d, a, e);
-	if (r < 0)
-		return r;
-	d->dns = strs(o->dns);
-	d->dns_search = strs(o->dns_search);
-	d->dns_options = strs(o->dns_options);
-	d->extra_hosts = strs(o->extra_hosts);
-	if (engine_network_peer(d) && d->ports.n)
-		return err_set(e, -EINVAL,
-			       "conflicting options: port publishing and the container type "
-			       "network mode");
-	return 0;
-}
 
 /* ---- attaching ---- */
 
@@ -261,7 +17,7 @@ static int fill_endpoint(struct engine *en, const struct loaded *l, size_t i,
 			 struct net_endpoint *ep, struct arena *a, struct err *e)
 {
 	const struct doc_network *dn = &l->doc->networks.v[i];
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	const char **aliases;
 	int r = net_find(&n, dn->id, a, &nw, e);
@@ -291,10 +47,53 @@ static int fill_endpoint(struct engine *en, const struct loaded *l, size_t i,
 	return aliases[dn->aliases.n] ? 0 : err_sys(e, -ENOMEM, "network");
 }
 
+/* What other containers have published, looked up only for ports that are to be chosen. */
+struct published {
+	struct cni_port *v;
+	size_t n, cap;
+};
+
+static int note_ports(void *data, const struct net_sandbox *s, const struct net_endpoint *ep)
+{
+	struct published *p = data;
+
+	if (!ep->is_primary)
+		return 0;
+	for (size_t i = 0; i < s->ports.n; i++) {
+		int r = mem_grow(&p->v, &p->cap, p->n + 1, sizeof(*p->v));
+
+		if (r < 0)
+			return r;
+		/* Texts end with the file they stood in; protocols are known. */
+		p->v[p->n] = s->ports.v[i];
+		p->v[p->n].host_ip = NULL;
+		p->v[p->n++].protocol = net_protocol(s->ports.v[i].protocol);
+	}
+	return 0;
+}
+
+static bool is_taken(void *data, const struct cni_port *port)
+{
+	const struct published *p = data;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].host_port == port->host_port && streq(p->v[i].protocol, port->protocol))
+			return true;
+	return false;
+}
+
+static bool is_choice(const struct net_publish *p)
+{
+	return p->host_first == 0 || p->host_first != p->host_last;
+}
+
 static int choose_ports(struct engine *en, const struct doc *d, struct net_sandbox *s,
 			struct arena *a, struct err *e)
 {
-	struct net n = net_of(en);
+	AUTO_FREE struct cni_port *others = NULL;
+	struct published taken = { 0 };
+	bool has_choice = false;
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	struct net_publish *want = arena_calloc(a, d->ports.n + 1, sizeof(*want));
 	int r = want ? 0 : err_sys(e, -ENOMEM, "published ports");
@@ -311,7 +110,14 @@ static int choose_ports(struct engine *en, const struct doc *d, struct net_sandb
 			.host_first = (uint16_t)d->ports.v[i].host_first,
 			.host_last = (uint16_t)d->ports.v[i].host_last,
 		};
-	r = hostport_choose(want, d->ports.n, nw->host_ip, NULL, NULL, a, &s->ports.v, e);
+	for (size_t i = 0; i < d->ports.n; i++)
+		has_choice |= is_choice(&want[i]);
+	if (has_choice && (r = engine_network_visit(en, NULL, note_ports, &taken)) < 0)
+		err_sys(e, r, "published ports");
+	others = taken.v;
+	if (r == 0)
+		r = hostport_choose(want, d->ports.n, nw->host_ip, has_choice ? is_taken : NULL,
+				    &taken, a, &s->ports.v, e);
 	if (r == 0)
 		s->ports.n = d->ports.n;
 	return r;
@@ -371,7 +177,7 @@ int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd
 {
 	AUTO_ARENA struct arena a = { 0 };
 	AUTO_FD netns = -EBADF;
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_sandbox s;
 	const char *path = NULL;
 	int r;
@@ -388,7 +194,7 @@ int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd
 
 int engine_network_detach(struct engine *en, int task_fd, struct err *e)
 {
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 
 	return net_sandbox_detach(&n, task_fd, -EBADF, e);
 }
@@ -468,15 +274,15 @@ static int check_connect(const struct loaded *l, const struct doc_network *dn, s
 			return err_set(e, -EEXIST,
 				       "endpoint with name %s already exists in network %s",
 				       l->row.name, dn->name);
-	return l->doc->networks.n < NETWORKS_MAX
+	return l->doc->networks.n < ENGINE_NETWORKS_MAX
 		       ? 0
-		       : err_set(e, -E2BIG, "more than %d networks", NETWORKS_MAX);
+		       : err_set(e, -E2BIG, "more than %d networks", ENGINE_NETWORKS_MAX);
 }
 
 static int connect_live(struct engine *en, const struct loaded *l, struct arena *a, struct err *e)
 {
 	CLEANUP(live_done) struct live live = { .task_fd = -EBADF, .netns = -EBADF };
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_endpoint ep;
 	int r = open_live(en, l->row.id, a, &live, e);
 
@@ -496,7 +302,7 @@ int engine_network_connect(struct engine *en, const char *what, const struct eng
 	AUTO_ARENA struct arena a = { 0 };
 	struct doc_network dn;
 	struct loaded l;
-	int r = plan_one(en, w, &dn, &a, e);
+	int r = engine_network_plan_one(en, w, &dn, &a, e);
 
 	if (r == 0)
 		r = engine_load(en, what, &a, &l, e);
@@ -520,7 +326,7 @@ static int disconnect_live(struct engine *en, const struct loaded *l, const char
 			   struct arena *a, struct err *e)
 {
 	CLEANUP(live_done) struct live live = { .task_fd = -EBADF, .netns = -EBADF };
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	int r = open_live(en, l->row.id, a, &live, e);
 
 	if (r < 0)
@@ -533,7 +339,7 @@ int engine_network_disconnect(struct engine *en, const char *what, const char *n
 			      struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	struct loaded l;
 	size_t i = 0;

@@ -10,16 +10,10 @@
 #include "engine/priv.h"
 #include "net/ports.h"
 
-static struct net net_of(const struct engine *en)
-{
-	return (struct net){ en->root, en->state };
-}
-
 /* ---- who is in it: what the task folders say ---- */
 
-typedef int (*user_fn)(void *data, const struct net_sandbox *s, const struct net_endpoint *ep);
-
-static int visit_task(int tasks_fd, const char *id, const char *network_id, user_fn fn, void *data)
+static int visit_task(int tasks_fd, const char *id, const char *network_id, engine_user_fn fn,
+		      void *data)
 {
 	AUTO_ARENA struct arena a = { 0 };
 	AUTO_FD fd = openat(tasks_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -30,12 +24,13 @@ static int visit_task(int tasks_fd, const char *id, const char *network_id, user
 	if (r < 0)
 		return 0;
 	for (size_t i = 0; r == 0 && i < s->endpoints.n; i++)
-		if (streq(s->endpoints.v[i].network_id, network_id))
+		if (!network_id || streq(s->endpoints.v[i].network_id, network_id))
 			r = fn(data, s, &s->endpoints.v[i]);
 	return r;
 }
 
-static int visit_namespace(int dir, const char *ns, const char *network_id, user_fn fn, void *data)
+static int visit_namespace(int dir, const char *ns, const char *network_id, engine_user_fn fn,
+			   void *data)
 {
 	int fd = openat(dir, ns, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -50,8 +45,7 @@ static int visit_namespace(int dir, const char *ns, const char *network_id, user
 	return r;
 }
 
-/* Networks belong to the host: tasks of all namespaces count. */
-static int visit_users(struct engine *en, const char *network_id, user_fn fn, void *data)
+int engine_network_visit(struct engine *en, const char *network_id, engine_user_fn fn, void *data)
 {
 	int fd = openat(en->state_fd, "tasks", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -79,7 +73,7 @@ static int count_user(void *data, const struct net_sandbox *s, const struct net_
 int engine_network_create(struct engine *en, const struct net_create_options *o, struct arena *a,
 			  const char **ret_id, struct err *e)
 {
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	int r = net_create(&n, o, a, &nw, e);
 
@@ -106,7 +100,7 @@ static int by_name(const void *a, const void *b)
 int engine_network_list(struct engine *en, struct arena *a, struct engine_network **ret,
 			size_t *ret_n, struct err *e)
 {
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network **all;
 	struct engine_network *v;
 	size_t all_n;
@@ -131,7 +125,7 @@ int engine_network_list(struct engine *en, struct arena *a, struct engine_networ
 			.created_ns = all[i]->created_ns,
 			.labels = all[i]->labels,
 		};
-		(void)visit_users(en, to->id, count_user, &to->users);
+		(void)engine_network_visit(en, to->id, count_user, &to->users);
 	}
 	*ret_n = all_n + ARRAY_LEN(specials);
 	qsort(v, *ret_n, sizeof(*v), by_name);
@@ -210,7 +204,7 @@ static void put_network(struct engine *en, struct json_writer *w, const struct n
 	json_end_object(w);
 	json_put_bool(w, "ConfigOnly", false);
 	json_begin_object(w, "Containers");
-	(void)visit_users(en, nw->id, put_user, w);
+	(void)engine_network_visit(en, nw->id, put_user, w);
 	json_end_object(w);
 	put_map(w, "Options", &nw->options);
 	put_map(w, "Labels", &nw->labels);
@@ -238,7 +232,7 @@ int engine_network_inspect(struct engine *en, const char *what, struct strbuf *o
 {
 	AUTO_ARENA struct arena a = { 0 };
 	struct json_writer w = { .out = out };
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	int r;
 
@@ -260,7 +254,7 @@ static int refuse_used(struct engine *en, const struct net_network *nw, struct e
 {
 	size_t users = 0;
 
-	(void)visit_users(en, nw->id, count_user, &users);
+	(void)engine_network_visit(en, nw->id, count_user, &users);
 	if (users)
 		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
 				    "error while removing network: network %s id %.12s has active "
@@ -272,7 +266,7 @@ static int refuse_used(struct engine *en, const struct net_network *nw, struct e
 int engine_network_remove(struct engine *en, const char *what, struct arena *a,
 			  const char **ret_name, struct err *e)
 {
-	struct net n = net_of(en);
+	struct net n = engine_net(en);
 	struct net_network *nw;
 	int r;
 

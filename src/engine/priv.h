@@ -83,7 +83,15 @@ int engine_event(struct engine *en, const char *topic, const char *id, struct er
 /* Wakes those who follow the events. Never fails, never blocks. */
 void engine_knock(struct engine *en);
 
-/* ---- network.c ---- */
+/* ---- network_plan.c, network.c, etc.c ---- */
+#define ENGINE_NETWORKS_MAX 64
+static inline struct net engine_net(const struct engine *en)
+{
+	return (struct net){ en->root, en->state };
+}
+/* docker's rule needs a subnet that the user chose for a static address; ours only that it fits. */
+int engine_network_plan_one(struct engine *en, const struct engine_network_want *w,
+			    struct doc_network *dn, struct arena *a, struct err *e);
 /* What the options say of networks, checked, as the document keeps it. */
 int engine_network_plan(struct engine *en, const struct engine_create_options *o,
 			const struct image_record *img, struct doc *d, struct arena *a,
@@ -95,6 +103,13 @@ int engine_network_attach(struct engine *en, const struct loaded *l, int task_fd
 			  struct err *e);
 /* After the end. Missing things are fine. */
 int engine_network_detach(struct engine *en, int task_fd, struct err *e);
+/*
+ * Calls `fn` for the endpoints of all tasks that run, of all namespaces, because networks belong to the host; `network_id`
+ * NULL: of all networks. Its negative return ends it and is returned.
+ */
+typedef int (*engine_user_fn)(void *data, const struct net_sandbox *s,
+			      const struct net_endpoint *ep);
+int engine_network_visit(struct engine *en, const char *network_id, engine_user_fn fn, void *data);
 /* The container whose network this one shares ("container:ID"), or NULL. */
 const char *engine_network_peer(const struct doc *d);
 /* inspect_network.c: docker's NetworkSettings, and HostConfig's PortBindings. */

@@ -61,9 +61,9 @@ static int make_task_folder(struct engine *en, const struct loaded *l, struct er
 		r = write_small(fd, "config.json", l->row.spec, l->row.spec_len);
 	if (r < 0)
 		return err_sys(e, r, "task folder of container '%s'", id);
-	r = engine_network_files(en, l, fd, e);
+	r = link_peer_netns(en, l, fd, e);
 	if (r == 0)
-		r = link_peer_netns(en, l, fd, e);
+		r = engine_network_files(en, l, fd, e);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 

@@ -56,8 +56,9 @@ static void put_ipam(struct json_writer *w, const struct net_network *nw,
 	json_put_str(w, "type", "host-local");
 	json_put_str(w, "dataDir", dir.p ? dir.p : "");
 	json_begin_array(w, "ranges");
-	put_range(w, nw->subnet, nw->gateway, nw->range);
-	put_range(w, nw->subnet6, nw->gateway6, nw->range6);
+	/* A range is where addresses are chosen from; one that was asked for may be anywhere in the subnet. */
+	put_range(w, nw->subnet, nw->gateway, ep->want_ip ? NULL : nw->range);
+	put_range(w, nw->subnet6, nw->gateway6, ep->want_ip6 ? NULL : nw->range6);
 	json_end_array(w);
 	if (ep->is_primary && !nw->is_internal) {
 		json_begin_array(w, "routes");

@@ -30,6 +30,11 @@ static const struct proto_row *find_proto(const char *name)
 	return &protos[0];
 }
 
+const char *net_protocol(const char *name)
+{
+	return find_proto(name)->name;
+}
+
 struct address {
 	union {
 		struct sockaddr any;

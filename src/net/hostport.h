@@ -13,3 +13,6 @@ struct err;
 int hostport_choose(const struct net_publish *want, size_t n, const char *default_ip,
 		    bool (*taken)(void *data, const struct cni_port *p), void *data,
 		    struct arena *a, struct cni_port **ret, struct err *e);
+
+/* The protocol's name, static; "tcp" for what is none. */
+const char *net_protocol(const char *name);

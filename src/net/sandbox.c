@@ -185,6 +185,8 @@ static int publish(const struct rules *rules, const struct place *p, const struc
 	if (ep->address6)
 		addresses[rp.addresses.n++] = ep->address6;
 	r = rules_ports_add(rules, &owner, &rp, e);
+	if (r == -EADDRINUSE)
+		err_wrap(e, r, "Bind failed: port is already allocated");
 	return r < 0 ? err_wrap(e, r,
 				"driver failed programming external connectivity on endpoint %s",
 				p->s->name ? p->s->name : p->s->container_id)

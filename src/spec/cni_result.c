@@ -62,7 +62,7 @@ JSON_TABLE(cni_route_table, "route", cni_route, route_rows);
 	ROW(cni_result, version, "cniVersion", JSON_STR, 0),                          \
 		SUB(cni_result, interfaces, "interfaces", JSON_OBJS, 0, interfaces_), \
 		SUB(cni_result, ips, "ips", JSON_OBJS, 0, ips_),                      \
-		SUB(cni_result, routes, "routes", JSON_OBJS, 0, cni_route_table),         \
+		SUB(cni_result, routes, "routes", JSON_OBJS, 0, cni_route_table),     \
 		SUB(cni_result, dns, "dns", JSON_OBJ, ALWAYS, cni_dns_table)
 
 /* Reading takes whatever any version from 0.3 on has. */
