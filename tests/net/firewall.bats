@@ -1,5 +1,7 @@
 # The firewall plugin beside the reference one, on hosts whose other tables drop what is forwarded.
 
+bats_require_minimum_version 1.5.0
+
 load lab
 load plugin
 

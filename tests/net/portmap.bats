@@ -1,5 +1,7 @@
 # The portmap plugin beside the reference one: same configuration in, same document out, same reachability.
 
+bats_require_minimum_version 1.5.0
+
 load lab
 load plugin
 

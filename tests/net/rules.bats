@@ -1,5 +1,7 @@
 # Published ports, masquerade and isolation by net/rules, with real traffic between namespaces of the test's own.
 
+bats_require_minimum_version 1.5.0
+
 load lab
 
 setup() {
