@@ -81,14 +81,13 @@ int rules_record_name(const struct rules_record *rec, char buf[RULES_NAME_MAX], 
 }
 
 /* A number that no other network namespace has or had since boot; before 5.14 that of its inode. */
-static int namespace_name(char buf[RULES_NAME_MAX], struct err *e)
+static int namespace_name(int sock, char buf[RULES_NAME_MAX], struct err *e)
 {
-	AUTO_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 	struct stat st;
 
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) == 0)
+	if (getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) == 0)
 		snprintf(buf, RULES_NAME_MAX, "%llu", (unsigned long long)cookie);
 	else if (stat("/proc/thread-self/ns/net", &st) == 0)
 		snprintf(buf, RULES_NAME_MAX, "inode-%llu", (unsigned long long)st.st_ino);
@@ -97,18 +96,27 @@ static int namespace_name(char buf[RULES_NAME_MAX], struct err *e)
 	return 0;
 }
 
+/* The folder of all namespaces; made when it is first needed. */
+static int open_top(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0 && errno == ENOENT) {
+		r = dir_make_all(path, 0700);
+		fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? err_sys(e, r < 0 ? r : -errno, "open the folder '%s'", path) : fd;
+}
+
 static int open_locked(const char *path, struct rules_store *s, struct err *e)
 {
 	char name[RULES_NAME_MAX];
-	AUTO_FD top = -EBADF;
-	int r = namespace_name(name, e);
+	int r = namespace_name(s->nft, name, e);
+	AUTO_FD top = r < 0 ? r : open_top(path, e);
 
-	if (r == 0)
-		r = dir_make_all(path, 0700);
-	if (r < 0)
-		return err_sys(e, r, "make the folder '%s'", path);
-	top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s->dir = top < 0 ? -errno : dir_open_make_at(top, name, 0700);
+	if (top < 0)
+		return top;
+	s->dir = dir_open_make_at(top, name, 0700);
 	if (s->dir < 0)
 		return err_sys(e, s->dir, "open the folder '%s/%s'", path, name);
 	s->lock = openat(s->dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -120,17 +128,17 @@ static int open_locked(const char *path, struct rules_store *s, struct err *e)
 int rules_store_open(const struct rules *r, struct rules_store *ret, struct err *e)
 {
 	AUTO_RULES_STORE s = RULES_STORE_NONE;
-	int result = open_locked(r->dir, &s, e);
+	int result;
 
-	if (result < 0)
-		return result;
 	s.nft = nl_open(e);
 	if (s.nft < 0)
 		return s.nft;
-	*ret = (struct rules_store){ TAKE_FD(s.dir),
-				     TAKE_FD(s.lock),
-				     TAKE_FD(s.nft),
-				     { NFPROTO_INET, r->table ? r->table : "corten" } };
+	result = open_locked(r->dir, &s, e);
+	if (result < 0)
+		return result;
+	s.table = (struct nft_table){ NFPROTO_INET, r->table ? r->table : "corten" };
+	*ret = s;
+	s = RULES_STORE_NONE;
 	return 0;
 }
 
