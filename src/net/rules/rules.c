@@ -26,6 +26,7 @@ int rules_of_state(const char *state, struct rules_place *p, struct rules *ret, 
 {
 	const char *dir = state ? state : getenv("CORTEN_STATE");
 
+	*p = (struct rules_place){ 0 };
 	if (!dir || !*dir)
 		dir = DEFAULT_STATE;
 	if (snprintf(p->dir, sizeof(p->dir), "%s/net/rules", dir) >= (int)sizeof(p->dir))
