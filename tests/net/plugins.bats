@@ -79,6 +79,10 @@ in_all_versions() { # CASE TYPE
 	inside masquerade ptp
 }
 
+@test "as OCI hook: an interface at prestart, all given back at poststop" {
+	inside hook
+}
+
 @test "errors have the reference's codes" {
 	inside errors
 }

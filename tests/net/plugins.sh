@@ -285,6 +285,28 @@ masquerade() { # TYPE
 	done
 }
 
+# The OCI hook: a runtime's state in, an interface in the process's namespace, and nothing left behind poststop.
+hook() {
+	local pid i
+	container c1
+	(exec nsenter "--net=$W/c1" sleep 100) &
+	pid=$!
+	for ((i = 0; i < 100000; i++)); do
+		! [ "/proc/$pid/ns/net" -ef "$W/c1" ] || break
+	done
+	printf '{"ociVersion":"1.0.2","id":"h1","status":"created","pid":%d,"bundle":"/b"}' $pid |
+		"$BUILD/bin/corten-cni" hook || fail "prestart"
+	within c1 busybox ping -c 1 -W 3 172.19.0.1 >/dev/null || fail "no way to the gateway"
+	kill $pid
+	wait $pid || true
+	umount "$W/c1" # and so the namespace ends
+	printf '{"ociVersion":"1.0.2","id":"h1","status":"stopped","bundle":"/b"}' |
+		"$BUILD/bin/corten-cni" hook || fail "poststop"
+	[ ! -e "$W/state/net/hook/netns0/172.19.0.2" ] || fail "the address is left"
+	! nft list ruleset | grep -F 172.19.0.2 || fail "a rule is left"
+	! "$BUILD/bin/corten-cni" hook <<<'{}' 2>/dev/null || fail "takes a state that is none"
+}
+
 # -- errors --
 
 # Both sides fail alike: status and code.
