@@ -83,6 +83,10 @@ in_all_versions() { # CASE TYPE
 	inside hook
 }
 
+@test "bridge: the 1,024th port is refused in clear words" {
+	inside full
+}
+
 @test "errors have the reference's codes" {
 	inside errors
 }

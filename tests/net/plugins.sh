@@ -338,6 +338,21 @@ errors() {
 	[ -z "$(ip -o link | grep -v ': lo:')" ] || fail "something is left"
 }
 
+# A bridge that has all ports it can have: clear words, and neither address nor link is left.
+full() {
+	local i conf
+	conf=$(configurations bridge 1.0.0 | sed -n 1p | jq -c '.bridge = "br0"')
+	ip link add br0 type bridge
+	for ((i = 0; i < 1023; i++)); do
+		printf 'link add p%d master br0 type veth peer name q%d\n' $i $i
+	done | ip -batch -
+	container c1
+	! cni "$OURS" ADD bridge c1 <<<"$conf" || fail "a bridge took a port too many"
+	grep -q "bridge 'br0' has 1023 ports" "$W/out" || fail "$(cat "$W/out")"
+	! within c1 ip link show eth0 2>/dev/null || fail "the link is left"
+	[ -z "$(store | grep -v last_reserved)" ] || fail "the address is left"
+}
+
 versions() {
 	local side
 	for side in "$THEIRS" "$OURS"; do
