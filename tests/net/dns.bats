@@ -26,7 +26,9 @@ setup() {
 teardown() {
 	for c in 1 2 3; do dnsctl detach "c$c" || true; done
 	[ -z "${UPSTREAM:-}" ] || kill "$UPSTREAM"
-	for c in h 1 2 3; do ip netns del "$N-$c"; done
+	for c in h 1 2 3; do
+		[ ! -e "/run/netns/$N-$c" ] || ip netns del "$N-$c"
+	done
 	rm -rf "$T"
 }
 
@@ -166,7 +168,9 @@ inside() { # N COMMAND…: with the container's resolv.conf
 	PY
 	[ "$(short 1 web)" = 10.1.0.2 ]
 	[ "$(query 1 +time=10 slow.test | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')" = SERVFAIL ]
-	[ "$(short 1 a.test)" = 10.11.12.13 ]
+	# Those under way are given up, and there is room again.
+	local end=$((SECONDS + 20))
+	until [ "$(short 1 a.test)" = 10.11.12.13 ]; do [ $SECONDS -lt $end ]; done
 }
 
 @test "no server at all is said so" {
@@ -206,7 +210,6 @@ inside() { # N COMMAND…: with the container's resolv.conf
 	kill -9 "$(server)"
 	# A container that is gone is forgotten then.
 	ip netns del "$N-3"
-	ip netns add "$N-3"
 	attach 2 net=a addr=10.1.0.4 name=db
 	[ "$(short 1 db)" = 10.1.0.4 ]
 	[ "$(ls "$T/s/dns/names" | xargs)" = "c1 c2" ]
