@@ -5,25 +5,24 @@ load ../inventory/instance
 load registry
 
 setup_file() {
-	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || return 0
-	export PLACES=$BATS_FILE_TMPDIR CORTEN_REGISTRY_DIR=$BATS_FILE_TMPDIR/registry
+	has_docker_registry || return 0
+	export PLACES=$BATS_FILE_TMPDIR
 	"$PYTHON" "$BATS_TEST_DIRNAME/layouts.py" "$PLACES/layout"
 	export CORTEN_REGISTRY_HTPASSWD=$BATS_FILE_TMPDIR/htpasswd
 	"$PYTHON" -W ignore -c 'import crypt; print("user:" + crypt.crypt("pa:ss", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' \
 		>"$CORTEN_REGISTRY_HTPASSWD"
-	"$BATS_TEST_DIRNAME/../lab/registry.sh" start 3>&- >/dev/null
-	REG=$("$BATS_TEST_DIRNAME/../lab/registry.sh" host)
+	docker_registry_start "$BATS_FILE_TMPDIR/registry"
 	# Only now: the registry takes it for a setting of its own.
 	export REGISTRY_AUTH_FILE=$BATS_FILE_TMPDIR/auth.json
 	printf '{"auths": {"%s": {"auth": "%s"}}}' "$REG" "$(printf user:pa:ss | base64)" >"$REGISTRY_AUTH_FILE"
-	export REG FROM=oci:$BATS_FILE_TMPDIR/layout
+	export FROM=oci:$BATS_FILE_TMPDIR/layout
 	local tag
 	for tag in one other many chart; do
 		skopeo copy -q --all --dest-tls-verify=false "$FROM:$tag" "docker://$REG/from:$tag"
 	done
 }
 
-teardown_file() { [ -z "${PLACES:-}" ] || docker_registry_stop; }
+teardown_file() { docker_registry_stop; }
 
 setup() {
 	[ -n "${PLACES:-}" ] || skip "needs skopeo and docker-registry"

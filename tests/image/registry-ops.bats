@@ -4,18 +4,21 @@ bats_require_minimum_version 1.5.0
 load ../inventory/instance
 load registry
 
-setup_file() { registry_py_start; }
-teardown_file() { registry_py_stop; }
+setup_file() {
+	registry_py_start
+	! has_docker_registry || docker_registry_start "$BATS_FILE_TMPDIR/registry"
+}
+teardown_file() {
+	registry_py_stop
+	docker_registry_stop
+}
 
 setup() {
 	instance_setup
 	registry_py_forget
 }
 
-teardown() {
-	docker_registry_stop
-	instance_teardown
-}
+teardown() { instance_teardown; }
 
 @test "tags: over all pages, and only what can be one" {
 	run -0 "$CORTEN" image tags "$HOST/pages"
@@ -42,7 +45,6 @@ teardown() {
 
 @test "delete: asks first, says what goes, and what else would" {
 	need_docker_registry
-	docker_registry_start
 	local digest code=0
 	skopeo copy -q --dest-tls-verify=false "oci-archive:$(good_archive)" "docker://$REG/a:1"
 	digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$REG/a:1")
@@ -54,7 +56,6 @@ teardown() {
 	[[ $output == *"Deleted: $REG/a@$digest" ]] || code=3
 	run -1 skopeo inspect --tls-verify=false "docker://$REG/a:1"
 	run -1 "$CORTEN" image delete -f "$REG/a@$digest"
-	docker_registry_stop
 	[ "$code" = 0 ]
 	# A registry of today deletes a tag.
 	load_for_push
@@ -65,7 +66,6 @@ teardown() {
 
 @test "copy: from another registry, hashed on the way; what is not there is named" {
 	need_docker_registry
-	docker_registry_start
 	local code=0
 	run -0 "$CORTEN" image copy "docker://$HOST/plain" "docker://$REG/copied:1"
 	[ "$(grep -c ': Pushed$' <<<"$output")" = 3 ] || code=1
@@ -77,13 +77,11 @@ teardown() {
 	run -1 "$CORTEN" image copy "docker://$HOST/digest" "docker://$REG/damaged:1"
 	[[ $output == *"the blob is damaged"* ]] || code=4
 	run -0 "$CORTEN" image tags "$REG/near"
-	docker_registry_stop
 	[ "$code" = 0 ]
 }
 
 @test "pull --all-tags: each tag that skopeo pushed, and no name with a tag" {
 	need_docker_registry
-	docker_registry_start
 	skopeo copy -q --dest-tls-verify=false "oci-archive:$(good_archive)" "docker://$REG/many:one"
 	skopeo copy -q --dest-tls-verify=false --src-tls-verify=false "docker://$REG/many:one" "docker://$REG/many:two"
 	run -0 "$CORTEN" pull --all-tags "$REG/many"
@@ -108,19 +106,17 @@ teardown() {
 
 @test "inspect: says of a registry's image what skopeo says" {
 	need_docker_registry
-	docker_registry_start
 	local code=0 args
 	make_umoci_image "$INSTANCE/layout"
-	skopeo copy -q --dest-tls-verify=false "oci:$INSTANCE/layout:x" "docker://$REG/a:1"
+	skopeo copy -q --dest-tls-verify=false "oci:$INSTANCE/layout:x" "docker://$REG/seen:1"
 	for args in --raw "--config --raw"; do
-		[ "$("$CORTEN" image inspect $args "docker://$REG/a:1" | sha256sum)" = "$(skopeo inspect --tls-verify=false $args "docker://$REG/a:1" | sha256sum)" ] || code=1
+		[ "$("$CORTEN" image inspect $args "docker://$REG/seen:1" | sha256sum)" = "$(skopeo inspect --tls-verify=false $args "docker://$REG/seen:1" | sha256sum)" ] || code=1
 	done
 	for args in Name Digest RepoTags Architecture Os Layers; do
-		"$CORTEN" image inspect "docker://$REG/a:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/ours"
-		skopeo inspect --tls-verify=false "docker://$REG/a:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/theirs"
+		"$CORTEN" image inspect "docker://$REG/seen:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/ours"
+		skopeo inspect --tls-verify=false "docker://$REG/seen:1" | "$PYTHON" -c "import json, sys; print(json.load(sys.stdin)['$args'])" >"$INSTANCE/theirs"
 		diff "$INSTANCE/ours" "$INSTANCE/theirs" || code=2
 	done
-	run -1 "$CORTEN" image inspect "docker://$REG/a:none"
-	docker_registry_stop
+	run -1 "$CORTEN" image inspect "docker://$REG/seen:none"
 	[ "$code" = 0 ]
 }

@@ -53,9 +53,9 @@ good_archive() {
 has_docker_registry() { command -v skopeo >/dev/null && command -v docker-registry >/dev/null; }
 need_docker_registry() { has_docker_registry || skip "needs skopeo and docker-registry"; }
 
-# $REG is its address.
+# docker_registry_start [FOLDER]: $REG is its address. A file that starts one for all its cases gives $BATS_FILE_TMPDIR/registry.
 docker_registry_start() {
-	export CORTEN_REGISTRY_DIR=$INSTANCE/registry
+	export REG CORTEN_REGISTRY_DIR=${1:-$INSTANCE/registry}
 	"$BATS_TEST_DIRNAME/../lab/registry.sh" start 3>&- >/dev/null
 	REG=$("$BATS_TEST_DIRNAME/../lab/registry.sh" host)
 }

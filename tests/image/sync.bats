@@ -5,12 +5,10 @@ load ../inventory/instance
 load registry
 
 setup_file() {
-	command -v skopeo >/dev/null && command -v docker-registry >/dev/null || return 0
-	export PLACES=$BATS_FILE_TMPDIR CORTEN_REGISTRY_DIR=$BATS_FILE_TMPDIR/registry
+	has_docker_registry || return 0
+	export PLACES=$BATS_FILE_TMPDIR
 	"$PYTHON" "$BATS_TEST_DIRNAME/layouts.py" "$PLACES/layout"
-	"$BATS_TEST_DIRNAME/../lab/registry.sh" start 3>&- >/dev/null
-	REG=$("$BATS_TEST_DIRNAME/../lab/registry.sh" host)
-	export REG
+	docker_registry_start "$BATS_FILE_TMPDIR/registry"
 	local tag
 	for tag in one other many; do
 		skopeo copy -q --all --dest-tls-verify=false "oci:$PLACES/layout:$tag" "docker://$REG/team/app:$tag"
@@ -18,7 +16,7 @@ setup_file() {
 	skopeo copy -q --dest-tls-verify=false "oci:$PLACES/layout:one" "docker://$REG/lib:1"
 }
 
-teardown_file() { [ -z "${PLACES:-}" ] || docker_registry_stop; }
+teardown_file() { docker_registry_stop; }
 
 setup() {
 	[ -n "${PLACES:-}" ] || skip "needs skopeo and docker-registry"
