@@ -30,8 +30,8 @@ teardown() { box_teardown; }
 	says "security option 'apparmor=x' is not supported yet"
 	run -1 corten build x
 	says "command 'build' is not supported yet"
-	run -1 corten image sync x
-	says "command 'image sync' is not supported yet"
+	run -1 corten image build x
+	says "command 'image build' is not supported yet"
 	[ -z "$(corten ps -aq)" ]
 }
 
