@@ -307,6 +307,26 @@ static int plan_context_type(const struct oci_spec *spec, struct plan *p, struct
 		    : 0;
 }
 
+/* A section for another platform asks for an isolation that is not this one. */
+static int check_platform(const struct oci_spec *spec, struct err *e)
+{
+	const struct {
+		const struct json_raw *text;
+		const char *name;
+	} sections[] = { { &spec->vm, "vm" },
+			 { &spec->windows, "windows" },
+			 { &spec->solaris, "solaris" },
+			 { &spec->zos, "zos" },
+			 { &spec->freebsd, "freebsd" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		if (sections[i].text->p)
+			return err_set_code(e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
+					    "the config's section \"%s\" is for another platform",
+					    sections[i].name);
+	return 0;
+}
+
 static int plan_check_version(const char *v, struct err *e)
 {
 	/* Everything of 1.x is compatible by semantic versioning; 0.x and 2 are not. */
@@ -358,6 +378,8 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 	p->spec = spec;
 	p->personality = -1;
 	r = plan_check_version(spec->oci_version, e);
+	if (r == 0)
+		r = check_platform(spec, e);
 	if (r < 0)
 		return r;
 	if (!spec->root || !spec->root->path || !*spec->root->path)

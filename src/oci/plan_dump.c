@@ -63,6 +63,32 @@ static void dump_landlock(const struct plan_landlock *l, struct strbuf *out)
 			    (unsigned long long)l->ports[i].access);
 }
 
+static void dump_mask(const char *what, const unsigned long *mask, struct strbuf *out)
+{
+	if (mask)
+		strbuf_addf(out, "%s %lx\n", what, mask[0]);
+}
+
+static void dump_scheduling(const struct plan_process *p, struct strbuf *out)
+{
+	const struct task_sched *s = p->sched;
+
+	if (s)
+		strbuf_addf(out,
+			    "sched %d flags=%llx nice=%d priority=%d deadline=%llu/%llu/%llu\n",
+			    s->policy, (unsigned long long)s->flags, s->nice, s->priority,
+			    (unsigned long long)s->runtime, (unsigned long long)s->deadline,
+			    (unsigned long long)s->period);
+	if (p->has_ioprio)
+		strbuf_addf(out, "ioprio %d %d\n", p->ioprio_class, p->ioprio);
+	dump_mask("cpus initial", p->cpus_initial, out);
+	dump_mask("cpus final", p->cpus_final, out);
+	if (p->has_oom_score)
+		strbuf_addf(out, "oom_score %d\n", p->oom_score);
+	if (p->has_umask)
+		strbuf_addf(out, "umask %o\n", p->umask);
+}
+
 static void dump_process(const struct plan_process *p, struct strbuf *out)
 {
 	strbuf_addf(out, "user %u:%u", p->ids.uid, p->ids.gid);
@@ -86,6 +112,7 @@ static void dump_process(const struct plan_process *p, struct strbuf *out)
 			    (unsigned long long)p->rlimits[i].hard);
 	if (p->is_terminal)
 		strbuf_addf(out, "terminal %ux%u\n", p->cols, p->rows);
+	dump_scheduling(p, out);
 	if (p->no_new_privileges)
 		strbuf_adds(out, "no_new_privs\n");
 	if (p->apparmor)
@@ -94,6 +121,35 @@ static void dump_process(const struct plan_process *p, struct strbuf *out)
 		dump_landlock(p->landlock, out);
 	if (p->selinux)
 		strbuf_addf(out, "selinux %s\n", p->selinux);
+}
+
+static void dump_maps(const char *what, const struct ns_id_map *v, size_t n, struct strbuf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(out, "%s %u:%u:%u\n", what, v[i].inside, v[i].outside, v[i].count);
+}
+
+static void dump_linux(const struct plan *p, struct strbuf *out)
+{
+	const struct oci_linux *l = p->spec->linux_;
+
+	dump_maps("uids", p->uid_maps, p->uid_maps_n, out);
+	dump_maps("gids", p->gid_maps, p->gid_maps_n, out);
+	for (size_t i = 0; i < p->time_offsets_n; i++)
+		strbuf_addf(out, "time %s %lld %u\n", p->time_offsets[i].key,
+			    (long long)p->time_offsets[i].secs, p->time_offsets[i].nanosecs);
+	for (size_t i = 0; i < l->net_devices.n; i++)
+		strbuf_addf(out, "netdev %s %s\n", l->net_devices.v[i].key,
+			    l->net_devices.v[i].name ? l->net_devices.v[i].name : "-");
+	if (p->root_propagation)
+		strbuf_addf(out, "propagation %lx%s\n", p->root_propagation,
+			    p->is_root_propagation_rec ? " rec" : "");
+	if (p->personality >= 0)
+		strbuf_addf(out, "personality %lx\n", p->personality);
+	if (p->has_mempolicy)
+		strbuf_addf(out, "mempolicy %x nodes=%lx\n", p->mempolicy, p->mempolicy_nodes[0]);
+	if (l->cgroups_path)
+		strbuf_addf(out, "cgroup %s\n", l->cgroups_path);
 }
 
 void plan_dump(const struct plan *p, struct strbuf *out)
@@ -108,6 +164,7 @@ void plan_dump(const struct plan *p, struct strbuf *out)
 		strbuf_addf(out, "hostname %s\n", p->hostname);
 	if (p->domainname)
 		strbuf_addf(out, "domainname %s\n", p->domainname);
+	dump_linux(p, out);
 	for (size_t i = 0; i < p->steps_n; i++)
 		dump_step(&p->steps[i], out);
 	if (p->process)

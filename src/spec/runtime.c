@@ -362,6 +362,11 @@ static const struct json_field spec_rows[] = {
 	SUB(oci_spec, hooks, "hooks", JSON_OBJ, 0, oci_hooks_table),
 	ROW(oci_spec, annotations, "annotations", JSON_MAP, 0),
 	SUB(oci_spec, linux_, "linux", JSON_OBJ, 0, oci_linux_table),
+	ROW(oci_spec, vm, "vm", JSON_RAW, 0),
+	ROW(oci_spec, windows, "windows", JSON_RAW, 0),
+	ROW(oci_spec, solaris, "solaris", JSON_RAW, 0),
+	ROW(oci_spec, zos, "zos", JSON_RAW, 0),
+	ROW(oci_spec, freebsd, "freebsd", JSON_RAW, 0),
 };
 JSON_TABLE(oci_spec_table, "config.json", oci_spec, spec_rows);
 

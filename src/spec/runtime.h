@@ -279,6 +279,8 @@ struct oci_spec {
 	struct oci_hooks *hooks;
 	struct json_map annotations;
 	struct oci_linux *linux_;
+	/* Sections of other platforms, kept as text: there or not is all that counts. */
+	struct json_raw vm, windows, solaris, zos, freebsd;
 };
 
 /* runtime.md#state, as `state` prints it and hooks get it. */

@@ -52,7 +52,8 @@ static const char every_key[] =
 	"\"l3CacheSchema\":\"a\",\"memBwSchema\":\"b\",\"enableCMT\":true,\"enableMBM\":true,"
 	"\"enableMonitoring\":true},\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":\"0\",\"flags\":[\"f\"]},"
 	"\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"f\"]},\"timeOffsets\":{\"monotonic\":{\"secs\":-1,"
-	"\"nanosecs\":2}}}}";
+	"\"nanosecs\":2}}},\"vm\":{\"kernel\":{\"path\":\"/k\"}},\"windows\":{\"layerFolders\":[]},"
+	"\"solaris\":{},\"zos\":{},\"freebsd\":{\"jail\":{}}}";
 
 static int read_text(const char *text, struct oci_spec **ret, struct err *e)
 {
