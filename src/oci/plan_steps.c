@@ -62,6 +62,19 @@ static void plan_mount_label(const struct plan *p, struct step *s)
 	s->mount.context_type = p->mount_label_type;
 }
 
+static int check_bind(const struct oci_mount *o, const struct step *s, struct err *e)
+{
+	if (!o->source || !*o->source)
+		return err_set(e, -EINVAL, "bind mount '%s' without a source", s->path);
+	/* As runc 1.2: the kernel would ignore them, whatever they were to protect. */
+	if (s->mount.data)
+		return err_set(
+			e, -EINVAL,
+			"mount '%s': bind mounts cannot have any filesystem-specific options applied: %s",
+			s->path, s->mount.data);
+	return 0;
+}
+
 static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p, struct err *e)
 {
 	char *path = o->destination ? plan_clean_path(a, o->destination) : NULL;
@@ -103,12 +116,8 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 		if (r < 0)
 			return r;
 	}
-	if (s->mount.kind == MNT_BIND) {
-		if (!o->source || !*o->source)
-			return err_set(e, -EINVAL, "bind mount '%s' without a source", path);
-		s->mount.data = NULL;
-		return 0;
-	}
+	if (s->mount.kind == MNT_BIND)
+		return check_bind(o, s, e);
 	if (!o->type || !*o->type)
 		return err_set(e, -EINVAL, "mount '%s' without a type", path);
 	if (s->mount.has_tmpcopyup && !streq(o->type, "tmpfs"))

@@ -229,6 +229,15 @@ TEST(an_idmap_with_mappings_is_read_as_by_crun)
 	CHECK_EQ(s->idmap_gids[0].outside, 100);
 }
 
+TEST(a_bind_mount_has_no_data)
+{
+	struct plan *p;
+
+	CHECK_EQ(make_idmap("mode=700", &p), -EINVAL);
+	CHECK(strstr(err.msg, "filesystem-specific options applied: mode=700"));
+	CHECK_EQ(make_idmap("nosuid", &p), 0);
+}
+
 TEST(an_idmap_that_is_wrong_is_refused_not_ignored)
 {
 	static const char *const bad[] = {

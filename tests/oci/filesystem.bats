@@ -182,6 +182,15 @@ load helpers
 	[ "$status" -eq 0 ]
 }
 
+@test "a bind mount with options of a filesystem is refused, as the kernel would ignore them" {
+	is_corten || skip "runc 1.1 and crun 1.8 pass over them"
+	config --arg src "$WORK" '.mounts += [{destination: "/mnt", type: "bind", source: $src, options: ["bind", "mode=700"]}]'
+	run rt run -b "$BUNDLE" "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"filesystem-specific options applied: mode=700"* ]]
+	nothing_left
+}
+
 @test "an id-mapped mount shows the owners that its mappings say" {
 	needs_new_kernel
 	is_corten || skip "Debian's runc and crun are older than uidMappings of a mount"
