@@ -425,7 +425,16 @@ const struct manual manual_runtime = {
 		"An OCI runtime with the command line of runc. Engines call it to create, start and delete containers "
 		"from bundles: folders with a config.json and a root filesystem. It is gone between the calls; what "
 		"it has to remember lies below its root folder.",
-		"Long options are taken with one dash too. People want corten(1)."),
+		"Long options are taken with one dash too. People want corten(1).",
+		"With --systemd-cgroup the container's control group is a scope of systemd, and linux.cgroupsPath is "
+		"slice:prefix:name: prefix-name.scope in that slice. Without it the scope is runc-ID in system.slice, or "
+		"in user.slice of the caller's own systemd when the runtime is rootless. Limits become properties of the "
+		"scope, so that systemctl(1) shows them and a reload keeps them; update changes them there too.",
+		"Annotations org.systemd.property.NAME set further properties of the scope, in the text form of "
+		"GVariant: org.systemd.property.TimeoutStopSec with uint64 10. run.oci.systemd.subgroup names a group "
+		"below the scope for the container.",
+		"Without root, or in a user namespace (--rootless says otherwise), a container may do without a control "
+		"group: when none can be made, no limit is asked for and linux.cgroupsPath is not set."),
 	ITEMS({ "0", "Success; of run and exec, the command ended with 0." }, { "1", "Failure." },
 	      { "3", "There is no such command." }, { "255", "Of exec: it failed itself." },
 	      { "otherwise", "Of run and exec in the foreground: the exit code of the process." }),

@@ -21,6 +21,9 @@ static const struct {
 	{ ANNOTATION_SECCOMP_RECEIVER, NULL },
 	{ ANNOTATION_SECCOMP_BPF, NULL },
 	{ ANNOTATION_FAIL_UNKNOWN, NULL },
+	{ ANNOTATION_FORCE_V1, "a mount of v1's named hierarchy" },
+	{ ANNOTATION_SUBGROUP, NULL },
+	{ ANNOTATION_SYSTEMD, NULL },
 };
 
 const char *annotation_get(const struct oci_spec *spec, const char *key)

@@ -18,6 +18,9 @@ struct err;
 #define ANNOTATION_MOUNT_CONTEXT "run.oci.mount_context_type"
 #define ANNOTATION_PIDFD_RECEIVER "run.oci.pidfd_receiver"
 #define ANNOTATION_SECCOMP_BPF "run.oci.seccomp_bpf_data"
+#define ANNOTATION_FORCE_V1 "run.oci.systemd.force_cgroup_v1"
+#define ANNOTATION_SUBGROUP "run.oci.systemd.subgroup"
+#define ANNOTATION_SYSTEMD "org.systemd.property." /* the beginning of a name */
 #define ANNOTATION_SECCOMP_RECEIVER "run.oci.seccomp.receiver"
 
 /* The value, or NULL. */

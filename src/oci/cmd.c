@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "sys/mnt.h"
+#include "sys/ns.h"
 #include "sys/root.h"
 
 #define ROOT_DEFAULT "/run/runc"
@@ -153,12 +154,20 @@ int cmd_parse(const char *name, const struct opt *rows, unsigned int flags, int 
 	return first;
 }
 
+/* As runc: root of a user namespace that a user made (podman) is that user, unless $USER says root. */
+static bool is_user(void)
+{
+	const char *user = getenv("USER");
+
+	return geteuid() != 0 || (ns_in_user() && (!user || !streq(user, "root")));
+}
+
 /* runc's default roots: /run/runc for root, $XDG_RUNTIME_DIR/runc for others. */
 static const char *default_root(char *buf, size_t size)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0 || !xdg || *xdg != '/')
+	if (!xdg || *xdg != '/' || !is_user())
 		return ROOT_DEFAULT;
 	snprintf(buf, size, "%s/runc", xdg);
 	return buf;
@@ -177,6 +186,23 @@ static int find_root(const char *given, char *buf, size_t size, const char **ret
 	if ((size_t)snprintf(buf, size, "%s/%s", here, *ret) >= size)
 		return err_set(e, -ENAMETOOLONG, "state root '%s'", *ret);
 	*ret = buf;
+	return 0;
+}
+
+/* As runc: "auto" is true for everybody but root of the first user namespace. */
+static int find_rootless(const char *given, bool *ret, struct err *e)
+{
+	static const char *const yes[] = { "true", "1", "t", "T", "TRUE", "True" };
+	static const char *const no[] = { "false", "0", "f", "F", "FALSE", "False" };
+
+	for (size_t i = 0; given && i < ARRAY_LEN(yes); i++) {
+		*ret = streq(given, yes[i]);
+		if (*ret || streq(given, no[i]))
+			return 0;
+	}
+	if (given && *given && !streq(given, "auto"))
+		return err_set(e, -EINVAL, "invalid value for --rootless: \"%s\"", given);
+	*ret = geteuid() != 0 || ns_in_user();
 	return 0;
 }
 
@@ -257,13 +283,10 @@ int cmd_main(int argc, char **argv)
 		err_set(&e, -EINVAL, "No help topic for '%s'", argv[first]);
 		return fail(&g, -EINVAL, &e, EXIT_NO_COMMAND);
 	}
-	if (g.is_systemd) {
-		err_set_code(&e, -EOPNOTSUPP, ERR_UNIMPLEMENTED,
-			     "--systemd-cgroup is not supported by this build");
-		return fail(&g, -EOPNOTSUPP, &e, EXIT_FAILED);
-	}
-	rt = (struct runtime){ .is_debug = g.is_debug };
+	rt = (struct runtime){ .is_debug = g.is_debug, .is_systemd = g.is_systemd };
 	r = find_root(g.root, root, sizeof(root), &rt.root, &e);
+	if (r == 0)
+		r = find_rootless(g.rootless, &rt.is_rootless, &e);
 	if (r < 0)
 		return fail(&g, r, &e, EXIT_FAILED);
 	if (g.has_old_kernel) {

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/group.h"
 #include "oci/intel_rdt.h"
 #include "oci/resources.h"
 
@@ -241,6 +242,7 @@ int cmd_update(const struct runtime *rt, int argc, char **argv, struct err *e)
 	struct update_args ua = { 0 };
 	struct oci_resources *res;
 	struct cg_resources cg = { 0 };
+	struct systemd_unit unit;
 	AUTO_CONTAINER c = { 0 };
 	int first = cmd_parse("update", update_opts, 0, argc, argv, &ua, e), r;
 
@@ -256,6 +258,8 @@ int cmd_update(const struct runtime *rt, int argc, char **argv, struct err *e)
 	if (r == 0)
 		r = cmd_cgroup(&c, e);
 	if (r == 0)
-		r = cg_apply(&c.cg, &cg, CG_APPLY_UPDATE, e);
+		r = group_unit_of(c.state, &c.arena, &unit, e);
+	if (r == 0)
+		r = group_update(&c.cg, &unit, &cg, c.state->rootless, &c.arena, e);
 	return r < 0 ? r : intel_rdt_update(c.state, ua.l3_cache_schema, ua.mem_bw_schema, e);
 }

@@ -96,8 +96,8 @@ static void put_cgroup(struct json_writer *w)
 	json_begin_object(w, "cgroup");
 	json_put_bool(w, "v1", cg_controller_name(CG_BLKIO, false));
 	json_put_bool(w, "v2", cg_controller_name(CG_BLKIO, true));
-	json_put_bool(w, "systemd", false);
-	json_put_bool(w, "systemdUser", false);
+	json_put_bool(w, "systemd", true);
+	json_put_bool(w, "systemdUser", true);
 	json_put_bool(w, "rdma",
 		      find_row(&oci_resources_table, "rdma") &&
 			      cg_controller_find("rdma", 4) == CG_RDMA);
@@ -275,6 +275,10 @@ static const char spec_linux[] =
 	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},\"namespaces\":["
 	"{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
 	"{\"type\":\"cgroup\"}],";
+/* As runc: a user namespace, the host's network, no limits that only root may set. */
+static const char spec_linux_rootless[] =
+	"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},"
+	"{\"type\":\"mount\"},{\"type\":\"cgroup\"},{\"type\":\"user\"}],";
 static const char spec_tail[] =
 	"\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\","
 	"\"/proc/timer_list\",\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
@@ -310,7 +314,8 @@ int cmd_spec_file(const struct runtime *rt, int argc, char **argv, struct err *e
 	if (faccessat(AT_FDCWD, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, -EEXIST, "File config.json exists. Remove it first");
 	strbuf_addf(&text, "%s%s%s%s%s", spec_head, sa.is_rootless ? spec_pts_rootless : spec_pts,
-		    spec_shm, sa.is_rootless ? spec_sys_rootless : spec_sys, spec_linux);
+		    spec_shm, sa.is_rootless ? spec_sys_rootless : spec_sys,
+		    sa.is_rootless ? spec_linux_rootless : spec_linux);
 	if (sa.is_rootless) {
 		strbuf_addf(&text,
 			    "\"uidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],"

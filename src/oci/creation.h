@@ -3,6 +3,7 @@
  * A container in the making, shared by the parts of run.c: what was opened and made until now. Not for anyone
  * else. Holds always: what is here and not given away is undone by run.c when a step fails.
  */
+#include "oci/group.h"
 #include "oci/hooks.h"
 #include "oci/init.h"
 #include "oci/run.h"
@@ -19,9 +20,7 @@ struct creation {
 	char *bundle; /* absolute */
 	int root, dir;
 	bool has_dir;
-	struct cg_host cg_host;
-	struct cgroup cg;
-	bool has_cg;
+	struct group group;
 	struct cg_mounts cg_mounts;
 	struct init init;
 	char seccomp_key[72];

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "oci/idmap.h"
 #include "oci/intel_rdt.h"
 #include "oci/net_devices.h"
 #include "oci/sync.h"
@@ -129,42 +130,25 @@ static int clone_init(struct creation *c, struct err *e)
 		.exit_signal = SIGCHLD,
 		.pidfd = (uintptr_t)&c->pidfd,
 	};
-	int pair[2], into = c->has_cg && !is_inside ? cg_clone_fd(&c->cg) : -EBADF, r = 0;
+	const struct cgroup *cg = group_is_there(&c->group) ? &c->group.cg : NULL;
+	int pair[2], r = sync_pair(pair);
 
-	if (c->has_cg)
-		r = cg_join_open(&c->cg, into >= 0 ? CG_JOIN_NOT_UNIFIED : 0, &c->init.groups, e);
-	if (r < 0)
-		return err_wrap(e, r, "unable to apply cgroup configuration");
-	r = sync_pair(pair);
 	if (r < 0)
 		return err_sys(e, r, "make socket pair");
-	if (into >= 0) {
-		ca.flags |= K_CLONE_INTO_CGROUP;
-		ca.cgroup = (uint64_t)into;
-	}
 	c->init.sync = pair[1];
-	c->pid = k_clone3(&ca);
-	if (c->pid == 0) {
+	c->sync = pair[0];
+	r = group_clone(&ca, cg, c->group.unit.name, c->group.is_narrow || is_inside, &c->init, e);
+	if (r == 0) {
 		/* Or the end of the runtime would never be seen. */
 		close(pair[0]);
 		is_inside ? middle_main(c) : init_main(&c->init);
 	}
 	close(pair[1]);
-	c->sync = pair[0];
-	if (c->pid < 0) {
-		r = c->pid;
-		c->pid = 0;
-		return err_sys(e, r, "clone into new namespaces");
-	}
-	return is_inside ? take_init(c, e) : 0;
-}
-
-static int write_maps(struct creation *c, struct err *e)
-{
-	const struct plan *p = c->plan;
-	int r = ns_write_map(c->pid, false, p->uid_maps, p->uid_maps_n, e);
-
-	return r < 0 ? r : ns_write_map(c->pid, true, p->gid_maps, p->gid_maps_n, e);
+	if (r < 0)
+		return r;
+	c->pid = r;
+	r = is_inside ? take_init(c, e) : 0;
+	return r < 0 ? r : group_settle(&c->group, &c->init, c->pid, c->sync, e);
 }
 
 static int give_devices(struct creation *c, struct err *e)
@@ -186,7 +170,7 @@ int creation_clone(struct creation *c, struct err *e)
 	int r = clone_init(c, e);
 
 	if (r == 0 && c->plan->new_ns & CLONE_NEWUSER)
-		r = write_maps(c, e);
+		r = idmap_write(c->pid, c->plan, e);
 	if (r == 0 && c->spec->linux_->net_devices.n)
 		r = give_devices(c, e);
 	if (r == 0 && c->spec->linux_->intel_rdt)

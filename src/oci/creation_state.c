@@ -56,7 +56,7 @@ static int fill_namespaces(struct creation *c, struct state_config *cfg, struct 
 static int fill_cgroups(struct creation *c, struct state_config *cfg, struct state *s)
 {
 	struct cg_path paths[CG_PATHS_MAX];
-	size_t n = c->has_cg ? cg_paths(&c->cg, paths) : 0;
+	size_t n = group_is_there(&c->group) ? cg_paths(&c->group.cg, paths) : 0;
 	struct json_pair *v = arena_calloc(&c->arena, n + 1, sizeof(*v));
 
 	cfg->cgroups = arena_alloc(&c->arena, sizeof(*cfg->cgroups));
@@ -64,7 +64,7 @@ static int fill_cgroups(struct creation *c, struct state_config *cfg, struct sta
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct json_pair){ paths[i].controller, paths[i].path };
-	cfg->cgroups->path = c->spec->linux_->cgroups_path;
+	group_save(&c->group, c->spec, cfg->cgroups);
 	s->cgroup_paths = (struct json_map){ v, n };
 	return 0;
 }
@@ -86,7 +86,7 @@ int creation_save_state(struct creation *c, struct err *e)
 	s->config = cfg;
 	s->corten = x;
 	s->intel_rdt_path = rdt ? intel_rdt_path(rdt, s->id, &c->arena) : "";
-	s->rootless = c->host.uid != 0;
+	s->rootless = c->group.is_rootless;
 	*x = (struct state_extra){ c->spec->oci_version, c->seccomp_key[0] ? c->seccomp_key : NULL,
 				   geteuid(), c->has_own_rdt, intel_rdt_has_monitor(rdt) };
 	cfg->rootfs = c->plan->rootfs[0] == '/'

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "oci/group.h"
 #include "oci/hooks.h"
 #include "oci/intel_rdt.h"
 
@@ -56,39 +57,54 @@ static int intended_cgroup(const struct cg_host *h, int dir, const char *id, str
 	while ((r = cg_create(h, streq(path, "-") ? NULL : path, id, ret, e)) == -EBUSY &&
 	       clock_mono_ms() < end)
 		poll(NULL, 0, RETRY_PAUSE_MS);
-	return r;
+	/* Where this user may make nothing, nothing was made. */
+	return r == -EACCES || r == -EPERM || r == -EROFS ? 0 : r;
 }
 
 int run_remove_folder(int root, int dir, const char *id)
 {
-	static const char *const names[] = { STATE_FILE, STATE_INTENT };
+	static const char *const names[] = { STATE_FILE, STATE_INTENT, STATE_UNIT };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unlinkat(dir, names[i], 0);
 	return unlinkat(root, id, AT_REMOVEDIR) == 0 ? 0 : dir_remove_at(root, id);
 }
 
+/* Groups and unit, by what state.json or the intent says of them. */
+static int open_group(int dir, const char *id, const struct state *s, struct arena *a,
+		      struct group *g, struct err *e)
+{
+	int r = cg_host_probe(&g->host, e);
+
+	if (r < 0)
+		return r;
+	if (s) {
+		r = group_unit_of(s, a, &g->unit, e);
+		return r < 0 ? r : state_cgroup(&g->host, s, &g->cg, e);
+	}
+	/* systemd finds the groups by the unit's name. */
+	if (group_intended_unit(dir, a, &g->unit) == 0)
+		return 0;
+	return g->host.mode != CG_MODE_NONE ? intended_cgroup(&g->host, dir, id, &g->cg, e) : 0;
+}
+
 int run_destroy(int root, const char *id, const struct state *s, struct err *e)
 {
 	AUTO_FD dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct cg_host h = { 0 };
-	struct cgroup g = CGROUP_INIT;
-	int r = cg_host_probe(&h, e), last = 0;
+	AUTO_ARENA struct arena a = { 0 };
+	struct group g = GROUP_INIT;
+	int r = open_group(dir, id, s, &a, &g, e), last = 0;
 
-	if (r == 0 && h.mode != CG_MODE_NONE)
-		r = s ? state_cgroup(&h, s, &g, e) : intended_cgroup(&h, dir, id, &g, e);
-	if (r == 0 && g.host) {
-		/* Without a pid namespace of its own a container leaves processes behind. */
-		cg_kill(&g, SIGKILL, RUN_REMOVE_TIMEOUT_MS, NULL);
-		r = cg_remove(&g, RUN_REMOVE_TIMEOUT_MS, e);
-		cg_done(&g);
-	}
+	/* Without a pid namespace of its own a container leaves processes behind. */
+	if (r == 0)
+		r = group_remove(&g, true, e);
 	if (r == 0 && s)
 		r = intel_rdt_destroy(s, e);
 	if (r == 0)
 		last = poststop(s, e);
 	if (r == 0)
 		r = run_remove_folder(root, dir, id);
-	cg_host_done(&h);
+	cg_done(&g.cg);
+	cg_host_done(&g.host);
 	return r < 0 ? r : last;
 }

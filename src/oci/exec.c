@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "oci/group.h"
+#include "oci/idmap.h"
 #include "oci/init.h"
 #include "oci/seccomp_cache.h"
 #include "oci/seccomp_notify.h"
@@ -26,8 +28,10 @@ struct exec {
 	struct cmd_container *c;
 	const struct exec_options *o;
 	struct init in;
-	int target;	/* pidfd of the container's init */
-	uint32_t flags; /* namespaces to enter */
+	struct systemd_unit unit; /* name NULL: the cgroupfs driver */
+	int target;		  /* pidfd of the container's init */
+	uint32_t flags;		  /* namespaces to enter */
+	bool is_staged;		  /* the pid namespace is entered from inside the user namespace */
 	int sync, pidfd, master, pidfd_sock;
 	struct pid_file pid_file;
 	pid_t pid;
@@ -52,6 +56,32 @@ static int take_terminal(struct exec *x, struct err *e)
 	return r < 0 ? err_wrap(e, r, "hand over the terminal") : console_take(con.slave, e);
 }
 
+/*
+ * Without privileges the user namespace comes first, and from there the pid namespace, which counts for children
+ * only: the one that goes on is a second child, a sibling of the first, so that the runtime can wait for it.
+ * Returns in that one.
+ */
+static int enter_staged(struct exec *x, struct err *e)
+{
+	int pidfd = -EBADF;
+	struct k_clone_args ca = { .flags = CLONE_PARENT | K_CLONE_PIDFD,
+				   .pidfd = (uintptr_t)&pidfd };
+	int r;
+
+	if (setns(x->target, CLONE_NEWUSER) < 0)
+		return err_sys(e, -errno, "join the container's user namespace");
+	if (setns(x->target, CLONE_NEWPID) < 0)
+		return err_sys(e, -errno, "join the container's pid namespace");
+	r = k_clone3(&ca);
+	if (r == 0)
+		return 0;
+	if (r > 0)
+		r = sync_send(x->in.sync, SYNC_INIT, pidfd);
+	if (r < 0)
+		return err_sys(e, r, "clone into the container's pid namespace");
+	_exit(0);
+}
+
 static int child_run(struct exec *x, struct err *e)
 {
 	struct init_exec ie = { .p = x->in.process, .in = &x->in, .proc = -EBADF };
@@ -65,9 +95,17 @@ static int child_run(struct exec *x, struct err *e)
 	}
 	/* In the groups first: what follows is accounted to the container. */
 	r = init_join_groups(&x->in.groups, e);
+	if (r == 0 && x->in.waits_group)
+		r = sync_wait_go(x->in.sync);
 	if (r < 0)
 		return r;
 	init_set_oom_score(ie.p);
+	if (x->is_staged) {
+		r = enter_staged(x, e);
+		if (r < 0)
+			return r;
+		rest &= ~(uint32_t)CLONE_NEWUSER;
+	}
 	/* Already of the container's pid namespace, still with the host's mounts and ids: none of it can be in the way. */
 	if (init_exec_needs_proc(ie.p)) {
 		ie.proc = init_open_proc(e);
@@ -78,7 +116,7 @@ static int child_run(struct exec *x, struct err *e)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setns(x->target, (int)rest) < 0)
 		return err_sys(e, -errno, "join the container's namespaces");
-	if (rest & CLONE_NEWUSER && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+	if (x->flags & CLONE_NEWUSER && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		return err_sys(e, -errno, "become root of the user namespace");
 	setsid();
 	r = take_terminal(x, e);
@@ -121,43 +159,45 @@ static int open_cgroup(struct exec *x, struct cgroup *sub, const struct cgroup *
 	return r;
 }
 
+/* The child waits: where the kernel lets systemd alone move it, that does. */
+static int attach_child(struct exec *x, const struct cgroup *cg, struct err *e)
+{
+	int r = systemd_unit_attach(&x->unit, group_below_unit(cg, &x->unit), x->pid, e);
+
+	return r < 0 ? r : sync_send(x->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
 static int clone_child(struct exec *x, const struct cgroup *cg, struct err *e)
 {
 	struct k_clone_args ca = { .flags = K_CLONE_PIDFD,
 				   .exit_signal = SIGCHLD,
 				   .pidfd = (uintptr_t)&x->pidfd };
-	int pair[2], into = cg ? cg_clone_fd(cg) : -EBADF, r;
+	int pair[2], r;
 
 	if (cg && cg_is_frozen(cg) == 1)
 		return err_set(e, -EBUSY, "the container's cgroup is frozen");
-	if (into >= 0) {
-		ca.flags |= K_CLONE_INTO_CGROUP;
-		ca.cgroup = (uint64_t)into;
-	}
 	/* For children only: the runtime stays where it is. */
-	if (x->flags & CLONE_NEWPID && setns(x->target, CLONE_NEWPID) < 0)
-		return err_sys(e, -errno, "join the container's pid namespace");
-	r = cg ? cg_join_open(cg, into >= 0 ? CG_JOIN_NOT_UNIFIED : 0, &x->in.groups, e) : 0;
-	if (r < 0)
-		return err_wrap(e, r, "unable to apply cgroup configuration");
+	if (x->flags & CLONE_NEWPID && setns(x->target, CLONE_NEWPID) < 0) {
+		x->is_staged = errno == EPERM && x->flags & CLONE_NEWUSER;
+		if (!x->is_staged)
+			return err_sys(e, -errno, "join the container's pid namespace");
+	}
 	r = sync_pair(pair);
 	if (r < 0)
 		return err_sys(e, r, "make socket pair");
 	x->in.sync = pair[1];
-	x->pid = k_clone3(&ca);
-	if (x->pid == 0) {
+	r = group_clone(&ca, cg, x->unit.name, false, &x->in, e);
+	if (r == 0) {
 		close(pair[0]);
 		child_main(x);
 	}
 	close(pair[1]);
 	x->sync = pair[0];
-	if (x->pid < 0) {
-		r = x->pid;
-		x->pid = 0;
-		return err_sys(e, r, "clone");
-	}
 	cg_join_done(&x->in.groups);
-	return 0;
+	if (r < 0)
+		return r;
+	x->pid = r;
+	return x->in.waits_group ? attach_child(x, cg, e) : 0;
 }
 
 static int hand_listener(struct exec *x, int fd, struct err *e)
@@ -173,6 +213,19 @@ static int hand_listener(struct exec *x, int fd, struct err *e)
 		r = seccomp_notify_send(spec, &s, x->pid, fd, e);
 	close(fd);
 	return r < 0 ? r : sync_send(x->sync, SYNC_GO, SYNC_FD_NONE);
+}
+
+/* The first child made the one that goes on, and ends. */
+static int take_child(struct exec *x, int pidfd, struct err *e)
+{
+	pid_t pid = proc_pidfd_pid(pidfd);
+
+	while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	fd_closep(&x->pidfd);
+	x->pid = MAX(pid, 0);
+	x->pidfd = pidfd;
+	return pid < 0 ? err_sys(e, pid, "hear of the process in the container") : 0;
 }
 
 static int serve(struct exec *x, bool is_started, struct err *e)
@@ -193,6 +246,11 @@ static int serve(struct exec *x, bool is_started, struct err *e)
 			return m.r < 0 ? m.r : -EIO;
 		case SYNC_MASTER:
 			x->master = fd;
+			break;
+		case SYNC_INIT:
+			r = take_child(x, fd, e);
+			if (r < 0)
+				return r;
 			break;
 		case SYNC_LISTENER:
 			r = hand_listener(x, fd, e);
@@ -237,6 +295,7 @@ static int check_terminal(const struct exec *x, struct err *e)
 static int prepare(struct exec *x, struct err *e)
 {
 	const struct state *s = x->c->state;
+	char pid[16];
 	int r = check_terminal(x, e);
 
 	if (r == 0)
@@ -250,6 +309,10 @@ static int prepare(struct exec *x, struct err *e)
 				      e);
 	if (r < 0)
 		return r;
+	if (x->flags & CLONE_NEWUSER) {
+		snprintf(pid, sizeof(pid), "%d", (int)s->pid);
+		x->in.denies_groups = idmap_denies_groups(pid) == 1;
+	}
 	x->target = state_pidfd(s);
 	return x->target < 0 ? err_set(e, x->target, "cannot exec in a stopped container") : 0;
 }
@@ -281,6 +344,8 @@ int exec_run(struct cmd_container *c, const struct exec_options *o, struct plan_
 	x.in.kept_fds = x.in.listen_fds + o->preserve_fds;
 	x.flags = state_namespaces(c->state);
 	r = prepare(&x, e);
+	if (r == 0)
+		r = group_unit_of(c->state, &c->arena, &x.unit, e);
 	if (r == 0)
 		r = open_cgroup(&x, &sub, &cg, e);
 	if (r == 0) {

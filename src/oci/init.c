@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "oci/hooks.h"
+#include "oci/idmap.h"
 #include "oci/state.h"
 #include "oci/sync.h"
 #include "sys/calls.h"
@@ -78,7 +79,7 @@ bool init_waits_first(const struct init *in)
 	return p->new_ns & CLONE_NEWUSER || in->is_inside || p->spec->linux_->net_devices.n;
 }
 
-static int enter_userns(const struct init *in, struct err *e)
+static int enter_userns(struct init *in, struct err *e)
 {
 	int r = init_waits_first(in) ? sync_wait_go(in->sync) : 0;
 
@@ -86,6 +87,7 @@ static int enter_userns(const struct init *in, struct err *e)
 		return err_sys(e, r, "wait for the runtime");
 	if (!(in->plan->new_ns & CLONE_NEWUSER) && !in->is_inside)
 		return 0;
+	in->denies_groups = idmap_denies_groups("self") == 1;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, -errno, "become root of the user namespace");
 	return 0;
@@ -388,6 +390,8 @@ static int run(struct init *in, struct err *e)
 	if (!(in->plan->new_ns & CLONE_NEWUSER))
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	r = init_join_groups(&in->groups, e);
+	if (r == 0 && in->waits_group)
+		r = sync_wait_go(in->sync);
 	if (r == 0)
 		r = enter_userns(in, e);
 	if (r == 0 && !in->is_inside)

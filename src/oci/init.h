@@ -34,6 +34,8 @@ struct init {
 	struct cg_join
 		groups; /* joined first of all, so that everything is accounted to the container */
 	bool is_inside; /* namespaces and groups are joined already: a user namespace is one of them */
+	bool waits_group;   /* systemd moves it into its group: until SYNC_GO it does nothing */
+	bool denies_groups; /* the user namespace takes no setgroups: the groups stay */
 	bool has_host_hooks;
 	const struct hooks_output *hooks_output;
 	bool no_pivot, no_keyring;

@@ -277,6 +277,7 @@ static int drop_privileges(const struct init_exec *x, struct err *e)
 {
 	const struct plan_process *p = x->p;
 	AUTO_FD ruleset = p->landlock ? make_landlock(x, e) : -EBADF;
+	struct task_ids ids = p->ids;
 	int r = p->landlock && ruleset < 0 ? ruleset : 0;
 
 	if (r < 0)
@@ -284,7 +285,11 @@ static int drop_privileges(const struct init_exec *x, struct err *e)
 	r = p->has_caps ? caps_drop_bounding(p->caps.bounding) : 0;
 	if (r < 0)
 		return err_sys(e, r, "drop bounding capabilities");
-	r = task_set_ids(&p->ids, e);
+	ids.keeps_groups |= x->in->denies_groups;
+	if (ids.groups_n && x->in->denies_groups)
+		return err_set(e, -EPERM,
+			       "cannot set any additional groups in a rootless container");
+	r = task_set_ids(&ids, e);
 	if (r < 0)
 		return r;
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -103,7 +103,8 @@ char *plan_clean_path(struct arena *a, const char *path)
 	return out;
 }
 
-static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err *e)
+static int plan_namespaces(const struct oci_linux *l, const struct host *host, struct plan *p,
+			   struct err *e)
 {
 	uint32_t seen = 0;
 
@@ -125,6 +126,8 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 	}
 	if (!(seen & CLONE_NEWNS))
 		return err_set(e, -EINVAL, "container without a mount namespace is not supported");
+	if (!(seen & CLONE_NEWUSER) && host->uid != 0)
+		return err_set(e, -EINVAL, "rootless container requires user namespaces");
 	if (!(seen & CLONE_NEWUSER) && (l->uid_mappings.n || l->gid_mappings.n))
 		return err_set(e, -EINVAL,
 			       "user namespaces aren't enabled, but id mappings are given");
@@ -251,7 +254,7 @@ static int plan_net_devices(const struct oci_linux *l, const struct plan *p, str
 static int plan_linux(const struct oci_linux *l, const struct host *host, struct arena *a,
 		      struct plan *p, struct err *e)
 {
-	int r = plan_namespaces(l, p, e);
+	int r = plan_namespaces(l, host, p, e);
 
 	if (r == 0)
 		r = copy_maps(l->uid_mappings.v, l->uid_mappings.n, a, &p->uid_maps, &p->uid_maps_n,

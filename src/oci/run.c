@@ -22,7 +22,6 @@
 #include "oci/hooks.h"
 #include "oci/intel_rdt.h"
 #include "oci/mount_outside.h"
-#include "oci/resources.h"
 #include "oci/seccomp_cache.h"
 #include "oci/seccomp_notify.h"
 #include "oci/sync.h"
@@ -113,7 +112,7 @@ static int check_terminal(const struct creation *c, struct err *e)
 
 static int make_dir(struct creation *c, const char *root, struct err *e)
 {
-	const char *id = c->o->id, *cg = c->spec->linux_->cgroups_path;
+	const char *id = c->o->id;
 
 	if (!state_id_is_valid(id))
 		return err_set(e, -EINVAL, "invalid container ID format");
@@ -126,11 +125,7 @@ static int make_dir(struct creation *c, const char *root, struct err *e)
 			       : err_sys(e, -errno, "make state folder");
 	c->has_dir = true;
 	c->dir = openat(c->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (c->dir < 0)
-		return err_sys(e, -errno, "open state folder");
-	if (symlinkat(cg && *cg ? cg : "-", c->dir, STATE_INTENT) < 0)
-		return err_sys(e, -errno, "write intent");
-	return 0;
+	return c->dir < 0 ? err_sys(e, -errno, "open state folder") : 0;
 }
 
 static bool wants_cgroup_mount(const struct plan *p)
@@ -141,40 +136,16 @@ static bool wants_cgroup_mount(const struct plan *p)
 	return false;
 }
 
-static bool may_be_frozen(const struct creation *c)
+static int make_cgroup(struct creation *c, const struct group_options *o, struct err *e)
 {
-	const char *path = c->spec->linux_->cgroups_path;
+	int r = group_make(&c->group, o, &c->arena, e);
 
-	for (size_t i = 0; i < c->cg_host.n; i++)
-		if (c->cg.place[i].path && !c->cg.place[i].is_made)
-			return true;
-	return path && *path && strchr(path + 1, '/');
-}
-
-static int make_cgroup(struct creation *c, struct err *e)
-{
-	const struct oci_linux *l = c->spec->linux_;
-	struct cg_resources res = { 0 };
-	int r = cg_host_probe(&c->cg_host, e);
-
-	if (r == 0)
-		r = cg_create(&c->cg_host, l->cgroups_path, c->o->id, &c->cg, e);
 	if (r < 0)
 		return err_wrap(e, r, "unable to apply cgroup configuration");
-	c->has_cg = true;
-	r = oci_resources_translate(l->resources, RESOURCES_CREATE, &c->arena, &res, e);
-	if (r == 0)
-		r = cg_apply(&c->cg, &res, 0, e);
-	if (r < 0)
-		return err_wrap(e, r, "unable to apply cgroup configuration");
-	/* A process cloned into a frozen group would never answer. A new group at the top cannot be frozen. */
-	if (may_be_frozen(c) && cg_is_frozen(&c->cg) == 1)
-		return err_set(e, -EBUSY, "the container's cgroup is frozen");
-	if (wants_cgroup_mount(c->plan)) {
-		r = cg_mount_plan(&c->cg, c->plan->new_ns & CLONE_NEWCGROUP, &c->cg_mounts, e);
-		c->init.cgroups = &c->cg_mounts;
-	}
-	return r;
+	if (!wants_cgroup_mount(c->plan))
+		return 0;
+	c->init.cgroups = &c->cg_mounts;
+	return group_mount_plan(&c->group, c->plan->new_ns & CLONE_NEWCGROUP, &c->cg_mounts, e);
 }
 
 /*
@@ -238,16 +209,20 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 {
 	const struct oci_hooks *h = c->spec->hooks;
 	struct init *in = &c->init;
+	struct group_options go = { c->spec, c->o->id, -EBADF, rt->is_systemd, rt->is_rootless };
 	int r = check_terminal(c, e);
 
 	if (r == 0)
 		r = make_dir(c, rt->root, e);
+	go.dir = c->dir;
+	if (r == 0)
+		r = group_plan(&c->group, &go, &c->arena, e);
 	if (r == 0)
 		r = make_seccomp(c, e);
 	if (r == 0)
 		r = make_fifo(c, e);
 	if (r == 0)
-		r = make_cgroup(c, e);
+		r = make_cgroup(c, &go, e);
 	if (r == 0)
 		r = make_idmaps(c, e);
 	if (r == 0)
@@ -343,6 +318,7 @@ static int bring_up(struct creation *c, struct err *e)
 		r = serve_init(c, false, e);
 	if (r < 0)
 		return err_wrap(e, r, "unable to start container process");
+	systemd_scope_release(&c->group.scope);
 	r = creation_save_state(c, e);
 	if (r == 0 && c->pidfd_sock >= 0)
 		r = console_send(c->pidfd_sock, c->pidfd, "pidfd", e);
@@ -388,8 +364,7 @@ static void undo(struct creation *c)
 	kill_init(c);
 	if (rdt && c->pidfd >= 0)
 		intel_rdt_undo(rdt, c->o->id, c->has_own_rdt);
-	if (c->has_cg)
-		cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, NULL);
+	group_remove(&c->group, false, NULL);
 	if (c->has_dir)
 		dir_remove_at(c->root, c->o->id);
 }
@@ -397,9 +372,7 @@ static void undo(struct creation *c)
 /* Memory only: the program ends behind this, and the kernel closes some thirty descriptors for nothing. */
 static void creation_done(struct creation *c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(c->cg.place); i++)
-		free(c->cg.place[i].path);
-	cg_host_done(&c->cg_host);
+	group_done(&c->group);
 	free(c->bundle);
 	arena_done(&c->arena);
 }
@@ -410,12 +383,8 @@ static void destroy_own(struct creation *c)
 	const struct oci_hooks *h = c->spec->hooks;
 	AUTO_STRBUF struct strbuf text = { 0 };
 	struct err e = ERR_INIT;
-	int r = 0;
+	int r = group_remove(&c->group, !(c->plan->new_ns & CLONE_NEWPID), &e);
 
-	if (c->has_cg && !(c->plan->new_ns & CLONE_NEWPID))
-		cg_kill(&c->cg, SIGKILL, RUN_REMOVE_TIMEOUT_MS, NULL);
-	if (c->has_cg)
-		r = cg_remove(&c->cg, RUN_REMOVE_TIMEOUT_MS, &e);
 	if (r == 0)
 		r = intel_rdt_destroy(&c->state, &e);
 	if (r == 0 && h && h->poststop.n) {
@@ -440,6 +409,7 @@ int run_create(const struct runtime *rt, const struct create_options *o, struct 
 		.pidfd_sock = -EBADF,
 		.pid_file.dir = -EBADF,
 		.hooks_output = HOOKS_OUTPUT_NONE,
+		.group = GROUP_INIT,
 		.init = { .sync = -EBADF, .console = -EBADF, .fifo = -EBADF },
 	};
 	int r;

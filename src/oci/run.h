@@ -17,6 +17,7 @@ struct runtime {
 	const char *root;
 	bool is_debug;
 	bool is_systemd;
+	bool is_rootless; /* missing permissions for control groups are no error */
 };
 
 struct create_options {

@@ -20,7 +20,12 @@ static const struct json_field ns_rows_[] = {
 static JSON_TABLE(ns_table, "namespaces", state_ns, ns_rows_);
 
 static const struct json_field cgroups_rows[] = {
+	JSON_ROW(state_cgroups, name, "name", JSON_STR, 0),
+	JSON_ROW(state_cgroups, parent, "parent", JSON_STR, 0),
 	JSON_ROW(state_cgroups, path, "path", JSON_STR, JSON_ALWAYS),
+	JSON_ROW(state_cgroups, scope_prefix, "scope_prefix", JSON_STR, 0),
+	JSON_ROW(state_cgroups, systemd, "Systemd", JSON_BOOL, 0),
+	JSON_ROW(state_cgroups, rootless, "Rootless", JSON_BOOL, 0),
 };
 static JSON_TABLE(cgroups_table, "cgroups", state_cgroups, cgroups_rows);
 

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * State folders: <root>/<id>/ with state.json in runc's form, exec.fifo while the container is created but
- * not started, and, before state.json is there, the link `intent` whose text is the cgroup path, so that
- * whatever a killed runtime leaves can be removed.
+ * not started, and, before state.json is there, the link `intent` whose text is the cgroup path (`intent-unit`:
+ * the systemd unit), so that whatever a killed runtime leaves can be removed.
  *
  * Is not a lock: runc has none either, and mkdir decides who makes a container. All files are replaced whole.
  */
@@ -19,6 +19,7 @@ struct err;
 #define STATE_FILE "state.json"
 #define STATE_FIFO "exec.fifo"
 #define STATE_INTENT "intent"
+#define STATE_UNIT "intent-unit"
 
 /* "a-zA-Z0-9_+.-", not "." or "..", at most 255 bytes: runc's rule. */
 bool state_id_is_valid(const char *id);
@@ -33,7 +34,10 @@ struct state_ns {
 };
 
 struct state_cgroups {
-	const char *path;
+	const char *path; /* cgroupfs driver: as in the config */
+	bool systemd, rootless;
+	const char *name, *parent,
+		*scope_prefix; /* systemd driver: the unit's id, slice and prefix */
 };
 
 struct state_config {

@@ -127,6 +127,14 @@ void cg_done(struct cgroup *g); /* closes and frees; the groups stay. Accepts a 
 int cg_create(const struct cg_host *h, const char *path, const char *id, struct cgroup *ret,
 	      struct err *e);
 
+/*
+ * The same for a group that another (systemd) made at `path` and where processes may be: what is there is
+ * entered, hierarchies that it left out get their group.
+ */
+int cg_enter(const struct cg_host *h, const char *path, struct cgroup *ret, struct err *e);
+/* v2: all controllers, as far as it may, from the top down to this group. None above may hold processes. */
+void cg_hand_down(const struct cgroup *g);
+
 /* An entry of state.json's cgroup_paths: "memory" → "/sys/fs/cgroup/memory/x"; "" is unified. */
 struct cg_path {
 	const char *controller;
@@ -339,6 +347,15 @@ enum cg_apply_flags {
  */
 int cg_apply(const struct cgroup *g, const struct cg_resources *r, unsigned int flags,
 	     struct err *e);
+
+/* The period of the CPU quota in force, µs; 0: not known. */
+int64_t cg_cpu_period(const struct cgroup *g);
+
+/* From the spec's terms to v2's, for whoever tells the same limits to somebody else (systemd). */
+/* 2..262144 to 1..10000 so that 1024 is 100: the curve of runc 1.3.2 and crun 1.23 (older ones: linear, 1024 is 39). */
+uint64_t cg_weight_of_shares(uint64_t shares);
+/* memory+swap (v1 terms) to v2's swap alone; `ret` unset: leave as it is. -EINVAL as the kernel of v1 would. */
+int cg_swap_of_memsw(struct cg_num limit, struct cg_num memsw, struct cg_num *ret, struct err *e);
 
 /* cgroup_stats.c */
 

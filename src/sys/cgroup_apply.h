@@ -10,8 +10,6 @@
 /* A number, or two, as text. */
 #define CG_TEXT_MAX 64
 
-/* 2..262144 to 1..10000 so that 1024 is 100: the curve of runc 1.3.2 and crun 1.23 (older ones: linear, 1024 is 39). */
-uint64_t cg_weight_of_shares(uint64_t shares);
 /* 10..1000 to 1..10000. */
 uint64_t cg_io_weight_of_blkio(uint64_t weight);
 
@@ -24,8 +22,6 @@ int cg_need(const struct cgroup *g, enum cg_controller c, const char *what, stru
 int cg_set(const struct cgroup *g, int i, enum cg_controller c, const char *file, const char *value,
 	   struct err *e);
 
-/* memory+swap (v1 terms) to v2's swap alone; `ret` unset: leave as it is. -EINVAL as the kernel of v1 would. */
-int cg_swap_of_memsw(struct cg_num limit, struct cg_num memsw, struct cg_num *ret, struct err *e);
 int cg_apply_memory(const struct cgroup *g, const struct cg_resources *r, unsigned int flags,
 		    struct err *e);
 int cg_apply_blkio(const struct cgroup *g, const struct cg_resources *r, unsigned int flags,

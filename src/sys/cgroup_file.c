@@ -203,3 +203,12 @@ void cg_enable_down(const struct cgroup *g, int i, enum cg_controller c)
 		fd = next;
 	}
 }
+
+void cg_hand_down(const struct cgroup *g)
+{
+	if (!g->host || g->host->mode != CG_MODE_V2)
+		return;
+	for (int c = 0; c < CG_CONTROLLER_COUNT; c++)
+		if (g->host->h[g->host->unified].controllers & 1u << c)
+			cg_enable_down(g, g->host->unified, c);
+}

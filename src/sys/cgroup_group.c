@@ -202,7 +202,7 @@ static bool may_miss(const struct cg_hierarchy *h, int r)
 	return is_named && (r == -EROFS || r == -EACCES || r == -EPERM);
 }
 
-static int make_place(struct cgroup *g, int i, const char *path, struct err *e)
+static int make_place(struct cgroup *g, int i, const char *path, bool is_shared, struct err *e)
 {
 	const struct cg_hierarchy *h = &g->host->h[i];
 	AUTO_FREE char *full = NULL;
@@ -211,7 +211,8 @@ static int make_place(struct cgroup *g, int i, const char *path, struct err *e)
 	full = place_path(g->host, h, path, &r, e);
 	if (!full)
 		return r;
-	r = make_leaf(h, full, g->host->mode == CG_MODE_V2);
+	/* Whoever shares a group has processes in it, and hands on what it wants itself. */
+	r = make_leaf(h, full, g->host->mode == CG_MODE_V2 && !is_shared);
 	if (r < 0)
 		return may_miss(h, r) ? 0 : err_sys(e, r, "make cgroup '%s'", full);
 	g->place[i].is_made = r == 0;
@@ -220,7 +221,7 @@ static int make_place(struct cgroup *g, int i, const char *path, struct err *e)
 	if (g->place[i].fd < 0)
 		return err_sys(e, -errno, "open cgroup '%s'", g->place[i].path);
 	if (r == 1)
-		r = check_existing(g, i, e);
+		r = is_shared ? 0 : check_existing(g, i, e);
 	if (r == 0 && !h->is_unified && h->controllers & 1u << CG_CPUSET)
 		r = fill_cpuset(g->place[i].fd, g->place[i].path, strlen(h->mount), e);
 	return r;
@@ -232,33 +233,27 @@ static void undo(struct cgroup *g)
 	cg_done(g);
 }
 
-int cg_create(const struct cg_host *h, const char *path, const char *id, struct cgroup *ret,
-	      struct err *e)
+static int make_group(const struct cg_host *h, const char *path, bool is_shared, struct cgroup *ret,
+		      struct err *e)
 {
-	AUTO_FREE char *by_id = NULL;
 	struct cgroup g;
 	bool is_fresh = true;
-	int r;
+	int r = check_path(path, e);
 
-	if (h->mode == CG_MODE_NONE)
-		return err_set(e, -ENODEV, "no cgroup filesystem is mounted");
-	if (!path || !*path)
-		path = by_id = str_printf("/%s", id);
-	if (!path)
-		return err_set(e, -ENOMEM, "no memory for a cgroup path");
-	r = check_path(path, e);
 	if (r < 0)
 		return r;
+	if (h->mode == CG_MODE_NONE)
+		return err_set(e, -ENODEV, "no cgroup filesystem is mounted");
 	clear(&g, h);
 	for_places(&g, i)
 	{
-		r = make_place(&g, i, path, e);
+		r = make_place(&g, i, path, is_shared, e);
 		if (r < 0)
 			break;
 		is_fresh &= g.place[i].is_made || !g.place[i].path;
 	}
 	/* A top-level group that we made just now cannot be frozen: three calls saved. */
-	if (r >= 0 && !(is_fresh && *path == '/' && !strchr(path + 1, '/')) &&
+	if (r >= 0 && !is_shared && !(is_fresh && *path == '/' && !strchr(path + 1, '/')) &&
 	    cg_is_frozen(&g) == 1)
 		r = err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
 				 "container's cgroup unexpectedly frozen");
@@ -268,6 +263,22 @@ int cg_create(const struct cg_host *h, const char *path, const char *id, struct 
 	}
 	*ret = g;
 	return 0;
+}
+
+int cg_create(const struct cg_host *h, const char *path, const char *id, struct cgroup *ret,
+	      struct err *e)
+{
+	AUTO_FREE char *by_id = NULL;
+
+	if (!path || !*path)
+		path = by_id = str_printf("/%s", id);
+	return path ? make_group(h, path, false, ret, e)
+		    : err_set(e, -ENOMEM, "no memory for a cgroup path");
+}
+
+int cg_enter(const struct cg_host *h, const char *path, struct cgroup *ret, struct err *e)
+{
+	return make_group(h, path, true, ret, e);
 }
 
 size_t cg_paths(const struct cgroup *g, struct cg_path ret[CG_PATHS_MAX])

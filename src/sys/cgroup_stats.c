@@ -460,3 +460,19 @@ void cg_stats_done(struct cg_stats *s)
 	arena_done(&s->arena);
 	*s = (struct cg_stats){ 0 };
 }
+
+int64_t cg_cpu_period(const struct cgroup *g)
+{
+	int i = g->host ? cg_place_of(g, CG_CPU) : -1;
+	char text[64];
+	const char *p = text;
+	int64_t period;
+
+	if (i < 0 ||
+	    cg_read(g, i, cg_is_v2(g, i) ? "cpu.max" : "cpu.cfs_period_us", text, sizeof(text)) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	if (strchr(text, ' ')) /* v2: the quota stands before it */
+		p = strchr(text, ' ') + 1;
+	return str_to_i64(p, 1, INT64_MAX, &period) < 0 ? 0 : period;
+}

@@ -16,6 +16,7 @@
 
 /* The kernel's own bound is 340 lines in one page. */
 #define MAPS_MAX 340
+#define UID_MAP_MAX ((size_t)16 << 10)
 
 const struct ns_row ns_rows[NS_COUNT] = {
 	{ "user", "NEWUSER", "user", CLONE_NEWUSER },
@@ -66,6 +67,24 @@ int ns_write_map(pid_t pid, bool is_gid, const struct ns_id_map *maps, size_t n,
 	if (r == 0 && b.p)
 		r = write_proc(pid, name, b.p);
 	return r < 0 ? err_sys(e, r, "write %s", name) : 0;
+}
+
+bool ns_in_user(void)
+{
+	static const char *const first[] = { "0", "0", "4294967295" };
+	AUTO_FREE char *text = NULL;
+	char *rest, *word = NULL;
+
+	if (file_read_at(AT_FDCWD, "/proc/self/uid_map", UID_MAP_MAX, &text, NULL) < 0)
+		return false; /* a kernel without user namespaces */
+	rest = text;
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		while ((word = strsep(&rest, " \n")) && !*word)
+			;
+		if (!word || !streq(word, first[i]))
+			return true;
+	}
+	return false;
 }
 
 int ns_deny_setgroups(pid_t pid, struct err *e)

@@ -23,12 +23,17 @@ bundles() {
 	bundle oom /ct/oom '.linux.resources.memory = {limit: 16777216, swap: 16777216}' \
 		sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; echo "dd: $?"; exec sleep 1000'
 	bundle many /ct/many '.linux.namespaces -= [{type: "pid"}]' sh -c 'sleep 1000 & sleep 1000 & sleep 1000 & wait'
+	bundle delegated '' '.linux.resources = {pids: {limit: 9}} | .linux.namespaces += [{type: "user"}] | del(.process.oomScoreAdj)
+		| .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}] | .linux.gidMappings = .linux.uidMappings
+		| .mounts |= map(select(.type != "sysfs") | if .type == "devpts" then .options -= ["gid=5"] else . end)' sleep 1000
 	bundle inside /ct/inside '.' sh -c 'cat /proc/self/cgroup; grep " /sys/fs/cgroup " /proc/mounts; cat /sys/fs/cgroup/pids.max'
 }
 
 fill_root
 command -v strace >/dev/null && copy "$(command -v strace)"
 install "$here/init.sh" "$here/cases.sh" "$work/root/"
+mkdir -p "$work/root/etc"
+printf 'root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >"$work/root/etc/passwd"
 truncate -s 4M "$work/disk"
 bundles
 boot 192M init=/init.sh ubd0="$work/disk"

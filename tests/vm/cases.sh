@@ -3,7 +3,8 @@
 # their last case.
 
 CASES="memory_limits cpu_limits pids_limit io_limits unified_files exec_joins update_options update_resources
-pause_resume events_stats delete_removes devices_denied devices_update oom_counted kill_all inside clone_into"
+pause_resume events_stats delete_removes devices_denied devices_update oom_counted kill_all inside clone_into
+rootless_delegated"
 GROUPS_V2=/sys/fs/cgroup/ct
 
 memory_limits() {
@@ -127,6 +128,30 @@ inside() {
 	grep -q ' cgroup2 ro' /run/inside.out
 	grep -qx max /run/inside.out
 	[ ! -e $GROUPS_V2/inside ]
+}
+
+# What a user's manager does: a folder of the user's, and below it one for the user's processes.
+as_user() {
+	echo "echo \$\$ >$GROUPS_V2/mine/shell/cgroup.procs; exec su -s /bin/sh -c 'XDG_RUNTIME_DIR=/run/user /runtime $*' user" |
+		sh -s
+}
+
+rootless_delegated() {
+	mkdir -p $GROUPS_V2/mine/shell /run/user
+	echo +pids >/sys/fs/cgroup/cgroup.subtree_control
+	echo +pids >$GROUPS_V2/cgroup.subtree_control
+	chown 1000 $GROUPS_V2/mine $GROUPS_V2/mine/cgroup.* $GROUPS_V2/mine/shell $GROUPS_V2/mine/shell/cgroup.procs /run/user
+	as_user run -d -b /bundles/delegated delegated </dev/null >/run/user.out 2>&1 || { cat /run/user.out && false; }
+	is mine/delegated pids.max 9
+	holds mine/delegated 1
+	as_user exec -d delegated sleep 1000
+	holds mine/delegated 2
+	as_user update --pids-limit 11 delegated
+	is mine/delegated pids.max 11
+	as_user pause delegated
+	soon has mine/delegated cgroup.events 'frozen 1'
+	as_user delete -f delegated
+	[ ! -e $GROUPS_V2/mine/delegated ]
 }
 
 clone_into() {

@@ -24,3 +24,4 @@ setup_file() { boot_once boot.sh linux.uml busybox jq; }
 @test "kill -a empties the group of a container without a pid namespace" { passed kill_all; }
 @test "the container sees its own group, read-only, and run leaves none" { passed inside; }
 @test "clone3 starts the container in its group" { passed clone_into; }
+@test "without root: a group beside the user's own where that is delegated" { passed rootless_delegated; }
