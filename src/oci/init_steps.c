@@ -233,7 +233,7 @@ static int put_cgroup_row(struct init_fs *fs, int top, const struct cg_mount *c,
 /* The first row is the destination itself: one cgroup2 mount, or a tmpfs that holds the rest. */
 static int do_cgroup_mount(struct init_fs *fs, const struct step *s, struct err *e)
 {
-	const struct cg_mounts *all = fs->in->cgroups;
+	const struct cg_mounts *all = s->is_systemd_v1 ? &cg_mounts_systemd_v1 : fs->in->cgroups;
 	STEP_FD target = -EBADF;
 	STEP_FD top = -EBADF;
 	struct step head = *s;

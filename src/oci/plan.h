@@ -55,6 +55,7 @@ struct step {
 	enum step_kind kind;
 	const char *path;
 	const char *text;
+	bool is_systemd_v1; /* STEP_CGROUP_MOUNT: v1's named hierarchy, as an annotation asks */
 	struct mnt mount;
 	const struct ns_id_map *idmap_uids, *idmap_gids; /* id-mapped mount; counts below */
 	size_t idmap_uids_n, idmap_gids_n;

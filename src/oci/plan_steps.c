@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "oci/annotation.h"
 #include "sys/calls.h"
 
 /* runtime-spec 1.3 config-linux.md#default-devices; the terminal is the run's work. */
@@ -75,12 +76,43 @@ static int check_bind(const struct oci_mount *o, const struct step *s, struct er
 	return 0;
 }
 
+/* How the options ask for mapped ids; `maps` is crun's form. */
+struct idmap_ask {
+	bool is_on, is_rec;
+	const char *maps;
+};
+
+static int plan_options(const struct oci_mount *o, struct arena *a, struct step *s,
+			struct idmap_ask *ask, struct err *e)
+{
+	for (size_t i = 0; i < o->options.n; i++) {
+		const char *option = o->options.v[i];
+		const char *maps = str_skip(option, "idmap=");
+		int r = mnt_option_apply(&s->mount, option, &ask->is_on, &ask->is_rec);
+
+		if (!maps) {
+			maps = str_skip(option, "ridmap=");
+			ask->is_rec |= maps != NULL;
+		}
+		if (maps) {
+			ask->maps = maps;
+			continue;
+		}
+		if (r == 0)
+			r = add_data(a, &s->mount, option);
+		if (r < 0)
+			return err_sys(e, r, "mount '%s': option '%s'", s->path, option);
+	}
+	return 0;
+}
+
 static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p, struct err *e)
 {
 	char *path = o->destination ? plan_clean_path(a, o->destination) : NULL;
-	bool is_idmap = false, is_ridmap = false;
-	const char *idmap = NULL; /* crun's form */
+	const char *forced = annotation_get(p->spec, ANNOTATION_FORCE_V1);
+	struct idmap_ask ask = { 0 };
 	struct step *s;
+	int r;
 
 	if (!o->destination || !*o->destination)
 		return err_set(e, -EINVAL, "mount without a destination");
@@ -91,30 +123,20 @@ static int plan_mount(const struct oci_mount *o, struct arena *a, struct plan *p
 	s->mount.source = o->source;
 	if (o->type && streq(o->type, "bind"))
 		s->mount.kind = MNT_BIND;
-	for (size_t i = 0; i < o->options.n; i++) {
-		const char *option = o->options.v[i];
-		const char *maps = str_skip(option, "idmap=");
-		int r = mnt_option_apply(&s->mount, option, &is_idmap, &is_ridmap);
-
-		if (!maps) {
-			maps = str_skip(option, "ridmap=");
-			is_ridmap |= maps != NULL;
-		}
-		if (maps) {
-			idmap = maps;
-			continue;
-		}
-		if (r == 0)
-			r = add_data(a, &s->mount, o->options.v[i]);
-		if (r < 0)
-			return err_sys(e, r, "mount '%s': option '%s'", path, o->options.v[i]);
-	}
-	if (is_idmap || is_ridmap || idmap || o->uid_mappings.n || o->gid_mappings.n) {
-		int r = plan_idmap_make(o, idmap, p, a, s, e);
-
-		s->mount.is_idmap_rec = is_ridmap;
+	r = plan_options(o, a, s, &ask, e);
+	if (r < 0)
+		return r;
+	if (ask.is_on || ask.is_rec || ask.maps || o->uid_mappings.n || o->gid_mappings.n) {
+		r = plan_idmap_make(o, ask.maps, p, a, s, e);
+		s->mount.is_idmap_rec = ask.is_rec;
 		if (r < 0)
 			return r;
+	}
+	if (forced && streq(path, forced)) {
+		s->kind = STEP_CGROUP_MOUNT;
+		s->is_systemd_v1 = true;
+		s->mount.kind = MNT_FS;
+		return 0;
 	}
 	if (s->mount.kind == MNT_BIND)
 		return check_bind(o, s, e);

@@ -131,7 +131,7 @@ static int make_dir(struct creation *c, const char *root, struct err *e)
 static bool wants_cgroup_mount(const struct plan *p)
 {
 	for (size_t i = 0; i < p->steps_n; i++)
-		if (p->steps[i].kind == STEP_CGROUP_MOUNT)
+		if (p->steps[i].kind == STEP_CGROUP_MOUNT && !p->steps[i].is_systemd_v1)
 			return true;
 	return false;
 }

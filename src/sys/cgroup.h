@@ -455,3 +455,5 @@ struct cg_mounts {
  * has a cgroup namespace of its own. Host without cgroups: -ENODEV.
  */
 int cg_mount_plan(const struct cgroup *g, bool has_cgroupns, struct cg_mounts *ret, struct err *e);
+/* v1's named hierarchy alone, for an old systemd in a container on v2; the host must have it mounted. */
+extern const struct cg_mounts cg_mounts_systemd_v1;

@@ -52,6 +52,20 @@ static void add_v1(const struct cgroup *g, int i, bool has_cgroupns, struct cg_m
 	add_links(h, name, m);
 }
 
+const struct cg_mounts cg_mounts_systemd_v1 = {
+	.v = { { .kind = CG_MOUNT_TMPFS,
+		 .name = "",
+		 .fstype = "tmpfs",
+		 .data = "mode=755,size=1024k",
+		 .fd = -EBADF },
+	       { .kind = CG_MOUNT_FRESH,
+		 .name = "systemd",
+		 .fstype = "cgroup",
+		 .data = "none,name=systemd,xattr",
+		 .fd = -EBADF } },
+	.n = 2,
+};
+
 int cg_mount_plan(const struct cgroup *g, bool has_cgroupns, struct cg_mounts *ret, struct err *e)
 {
 	struct cg_mounts m = { .n = 0 };

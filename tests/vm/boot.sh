@@ -26,6 +26,8 @@ bundles() {
 	bundle delegated '' '.linux.resources = {pids: {limit: 9}} | .linux.namespaces += [{type: "user"}] | del(.process.oomScoreAdj)
 		| .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}] | .linux.gidMappings = .linux.uidMappings
 		| .mounts |= map(select(.type != "sysfs") | if .type == "devpts" then .options -= ["gid=5"] else . end)' sleep 1000
+	bundle forced /ct/forced '.annotations["run.oci.systemd.force_cgroup_v1"] = "/sys/fs/cgroup"' \
+		sh -c 'grep " /sys/fs/cgroup" /proc/mounts; cat /proc/self/cgroup'
 	bundle inside /ct/inside '.' sh -c 'cat /proc/self/cgroup; grep " /sys/fs/cgroup " /proc/mounts; cat /sys/fs/cgroup/pids.max'
 }
 

@@ -4,7 +4,7 @@
 
 CASES="memory_limits cpu_limits pids_limit io_limits unified_files exec_joins update_options update_resources
 pause_resume events_stats delete_removes devices_denied devices_update oom_counted kill_all inside clone_into
-rootless_delegated"
+rootless_delegated forced_v1"
 GROUPS_V2=/sys/fs/cgroup/ct
 
 memory_limits() {
@@ -152,6 +152,17 @@ rootless_delegated() {
 	soon has mine/delegated cgroup.events 'frozen 1'
 	as_user delete -f delegated
 	[ ! -e $GROUPS_V2/mine/delegated ]
+}
+
+forced_v1() {
+	mkdir -p /sys/fs/cgroup/systemd
+	mount -t cgroup -o none,name=systemd,xattr cgroup /sys/fs/cgroup/systemd
+	rt run -b /bundles/forced forced >/run/forced.out
+	umount /sys/fs/cgroup/systemd
+	cat /run/forced.out
+	grep -q ' /sys/fs/cgroup tmpfs ' /run/forced.out
+	grep -q ' /sys/fs/cgroup/systemd cgroup .*name=systemd' /run/forced.out
+	! grep -q cgroup2 /run/forced.out
 }
 
 clone_into() {

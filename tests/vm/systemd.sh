@@ -5,6 +5,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 work=$1
 : "${RUNTIME:=$here/../../build/bin/corten-runtime}"
+: "${VM_SECONDS:=240}" # on a busy machine: it waits for nothing but its own work
 
 . "$here/lib.sh"
 

@@ -25,3 +25,4 @@ setup_file() { boot_once boot.sh linux.uml busybox jq; }
 @test "the container sees its own group, read-only, and run leaves none" { passed inside; }
 @test "clone3 starts the container in its group" { passed clone_into; }
 @test "without root: a group beside the user's own where that is delegated" { passed rootless_delegated; }
+@test "run.oci.systemd.force_cgroup_v1 mounts the named hierarchy of v1" { passed forced_v1; }
