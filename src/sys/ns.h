@@ -30,7 +30,7 @@ struct ns_id_map {
 /* Writes /proc/PID/uid_map or gid_map. -EPERM without the rights, -EINVAL for overlapping ranges. */
 int ns_write_map(pid_t pid, bool is_gid, const struct ns_id_map *maps, size_t n, struct err *e);
 /* Writes "deny" to /proc/PID/setgroups. */
-/* Whether this process is in another user namespace than the first: its ids are mapped, or cannot be read. */
+/* Whether this process is in another user namespace than the machine's first. One call. */
 bool ns_in_user(void);
 int ns_deny_setgroups(pid_t pid, struct err *e);
 /* A user namespace with those maps, for id-mapped mounts. Returns a descriptor. */

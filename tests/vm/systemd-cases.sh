@@ -127,14 +127,15 @@ subgroup() {
 stopped_by_systemd() {
 	up plain
 	systemctl kill --signal=KILL runc-plain.scope
-	soon is_stopped plain
+	soon [ ! -e /sys/fs/cgroup/system.slice/runc-plain.scope ]
+	is_stopped plain
 	rt delete plain
 }
 is_stopped() { rt state "$1" | grep -q '"status": "stopped"'; }
 
 failed_is_reset() {
 	rt create -b /bundles/failed failed >/run/failed.out 2>&1 || { cat /run/failed.out && return 1; }
-	soon is_stopped failed
+	soon [ ! -e /sys/fs/cgroup/system.slice/vm-failed.scope ]
 	shows vm-failed.scope ActiveState=failed
 	rm -r /run/rt/failed
 	up again
