@@ -9,8 +9,8 @@ USER_ID=4711
 # A user of our own, with a range of further ids, that only these processes see.
 setup_user() {
 	chmod 755 "$WORK"
-	mkdir "$WORK/etc" "$WORK/run"
-	{ cat /etc/passwd && echo "rootless:x:$USER_ID:$USER_ID::$WORK:/bin/sh"; } >"$WORK/etc/passwd"
+	mkdir "$WORK/etc" "$WORK/run" "$WORK/home"
+	{ cat /etc/passwd && echo "rootless:x:$USER_ID:$USER_ID::$WORK/home:/bin/sh"; } >"$WORK/etc/passwd"
 	echo "rootless:200000:65536" | tee "$WORK/etc/subuid" >"$WORK/etc/subgid"
 	cat >"$WORK/as-user" <<-AS
 		#!/bin/sh
@@ -18,11 +18,11 @@ setup_user() {
 			mount --bind "$WORK/etc/\$name" /etc/\$name
 		done
 		cd "$WORK"
-		exec setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups env -i PATH="\${USER_PATH-\$PATH}" HOME="$WORK" \\
+		exec setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups env -i PATH="\${USER_PATH-\$PATH}" HOME="$WORK/home" \\
 			XDG_RUNTIME_DIR="$WORK/run" "\$@"
 	AS
 	chmod +x "$WORK/as-user"
-	chown -R $USER_ID:$USER_ID "$WORK/run" "$WORK/bundle"
+	chown -R $USER_ID:$USER_ID "$WORK/run" "$WORK/home" "$WORK/bundle"
 }
 
 as_user() { unshare --mount "$WORK/as-user" "$@" 3>&- 4>&-; }
