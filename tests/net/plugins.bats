@@ -87,6 +87,10 @@ in_all_versions() { # CASE TYPE
 	inside full
 }
 
+@test "bridge: an ADD that is killed leaves nothing behind its DEL" {
+	inside kills 13
+}
+
 @test "errors have the reference's codes" {
 	inside errors
 }

@@ -353,6 +353,27 @@ full() {
 	[ -z "$(store | grep -v last_reserved)" ] || fail "the address is left"
 }
 
+# ADD is killed at its n-th system call (tests/faults), then DEL runs: no address, link or rule is left, whichever call it was.
+kills() { # every STEP-th call
+	local n status conf
+	conf=$(keys_of bridge | sed -n 2p)
+	conf="{\"cniVersion\":\"1.0.0\",\"name\":\"net\",\"type\":\"bridge\",\"ipMasq\":true,$conf}"
+	container c1
+	for ((n = 1; n < 1000; n += $1)); do
+		status=0
+		CNI_PATH=$OURS CNI_COMMAND=ADD CNI_CONTAINERID=id-c1 CNI_NETNS=$W/c1 CNI_IFNAME=eth0 \
+			"$BUILD/tests/faults/faults" --report /dev/null --kill "*:$n" "$OURS/bridge" \
+			<<<"$conf" >"$W/out" 2>&1 || status=$?
+		del "$OURS" bridge c1 "$conf"
+		! within c1 ip link show eth0 2>/dev/null || fail "the link is left, killed at call $n"
+		! ip -o link | grep veth || fail "a veth is left, killed at call $n"
+		[ -z "$(store | grep -v last_reserved)" ] || fail "an address is left, killed at call $n"
+		! nft list ruleset | grep -E '10\.77\.0\.[1-9]' || fail "a rule is left, killed at call $n"
+		[ $status != 0 ] || break
+	done
+	[ $n -gt 60 ] && [ $n -lt 1000 ] || fail "ended at call $n: $(cat "$W/out")"
+}
+
 versions() {
 	local side
 	for side in "$THEIRS" "$OURS"; do

@@ -41,6 +41,8 @@ int pool_open(const char *data_dir, const struct cni_call *call, struct pool *re
 	s.lock = openat(s.dir, "lock", O_CREAT | O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s.lock < 0 || flock(s.lock, LOCK_EX) < 0)
 		return err_sys(e, -errno, "lock address store '%s'", path);
+	/* What somebody who was killed had begun to write. */
+	(void)unlinkat(s.dir, NEW_NAME, 0);
 	s.container_id = call->container_id;
 	s.ifname = call->ifname;
 	*ret = s;
