@@ -1,68 +1,69 @@
 #include "net/names.h"
 
 #include "base/err.h"
-#include "base/log.h"
 #include "net/dns/client.h"
 
-/* What a container is called on a network besides its aliases: name and hostname. */
-#define OWN_NAMES 2
-
-static int fill_network(const struct net_sandbox *s, const struct net_endpoint *ep, struct arena *a,
-			struct dns_network *ret, struct err *e)
+/* Name, hostname and aliases of one endpoint; the short id is among the aliases. */
+static int fill_names(const struct net_sandbox *s, const struct net_endpoint *ep,
+		      struct dns_network *dn, struct arena *a, struct err *e)
 {
-	const char **addresses = arena_calloc(a, 2, sizeof(*addresses));
-	const char **names = arena_calloc(a, ep->aliases.n + OWN_NAMES, sizeof(*names));
+	const char **names = arena_calloc(a, ep->aliases.n + 2, sizeof(*names));
 
-	if (!addresses || !names)
-		return err_set(e, -ENOMEM, "no memory for names");
-	addresses[0] = ep->address;
-	addresses[1] = ep->address6;
-	/* The name first: it is what an address is called. */
-	names[0] = s->name;
+	if (!names)
+		return err_sys(e, -ENOMEM, "names");
+	if (s->name)
+		names[dn->names_n++] = s->name;
+	if (s->hostname)
+		names[dn->names_n++] = s->hostname;
 	for (size_t i = 0; i < ep->aliases.n; i++)
-		names[1 + i] = ep->aliases.v[i];
-	names[1 + ep->aliases.n] = s->hostname;
-	*ret = (struct dns_network){ .name = ep->network,
-				     .addresses = addresses,
-				     .addresses_n = 2,
-				     .names = names,
-				     .names_n = ep->aliases.n + OWN_NAMES };
+		names[dn->names_n++] = ep->aliases.v[i];
+	dn->names = names;
 	return 0;
 }
 
-/* A container with any way out may ask others, through the host. */
-static bool is_internal(const struct net_sandbox *s)
+static int fill_network(const struct net_sandbox *s, const struct net_endpoint *ep,
+			struct dns_network *dn, struct arena *a, struct err *e)
 {
-	for (size_t i = 0; i < s->endpoints.n; i++)
-		if (!s->endpoints.v[i].is_internal)
-			return false;
-	return true;
+	const char **addresses = arena_calloc(a, 2, sizeof(*addresses));
+
+	*dn = (struct dns_network){ .name = ep->network, .addresses = addresses };
+	if (!addresses)
+		return err_sys(e, -ENOMEM, "names");
+	if (ep->address)
+		addresses[dn->addresses_n++] = ep->address;
+	if (ep->address6)
+		addresses[dn->addresses_n++] = ep->address6;
+	return fill_names(s, ep, dn, a, e);
 }
 
 int net_names_attach(const struct net *n, const struct net_sandbox *s, int netns_fd,
 		     const char *netns_path, struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct dns_network *networks = arena_calloc(&a, s->endpoints.n + 1, sizeof(*networks));
-	struct dns_endpoint ep = { .container_id = s->container_id,
-				   .netns_path = netns_path,
-				   .netns_fd = netns_fd,
-				   .networks = networks,
-				   .servers = s->dns.v,
-				   .servers_n = s->dns.n,
-				   .is_internal = is_internal(s) };
-	int r = networks ? 0 : err_set(e, -ENOMEM, "no memory for names");
+	struct dns_network *networks = arena_calloc(&a, s->endpoints.n, sizeof(*networks));
+	struct dns_endpoint ep = {
+		.container_id = s->container_id,
+		.netns_path = netns_path,
+		.netns_fd = netns_fd,
+		.networks = networks,
+		.servers = s->dns.v,
+		.servers_n = s->dns.n,
+		.is_internal = true,
+	};
+	int r = networks ? 0 : err_sys(e, -ENOMEM, "names");
 
-	for (size_t i = 0; r == 0 && i < s->endpoints.n; i++)
-		if (s->endpoints.v[i].has_names)
-			r = fill_network(s, &s->endpoints.v[i], &a, &networks[ep.networks_n++], e);
+	for (size_t i = 0; r == 0 && i < s->endpoints.n; i++) {
+		const struct net_endpoint *v = &s->endpoints.v[i];
+
+		/* Others are asked as soon as one network leads out. */
+		ep.is_internal &= v->is_internal;
+		if (v->has_names)
+			r = fill_network(s, v, &networks[ep.networks_n++], &a, e);
+	}
 	return r < 0 ? r : dns_attach(n->state, &ep, e);
 }
 
 void net_names_detach(const struct net *n, const struct net_sandbox *s)
 {
-	struct err why = ERR_INIT;
-
-	if (dns_detach(n->state, s->container_id, &why) < 0)
-		log_debug("names of '%s': %s", s->container_id, why.msg);
+	(void)dns_detach(n->state, s->container_id, NULL);
 }

@@ -388,6 +388,7 @@ int net_sandbox_disconnect(const struct net *n, struct net_sandbox *s, const cha
 			   int netns_fd, const char *netns_path, int task_fd, struct err *e)
 {
 	struct place p = { n, s, netns_fd, netns_path };
+	bool had_names = has_names(s);
 	size_t i = 0;
 	int r;
 
@@ -402,7 +403,7 @@ int net_sandbox_disconnect(const struct net *n, struct net_sandbox *s, const cha
 	for (s->endpoints.n--; i < s->endpoints.n; i++)
 		s->endpoints.v[i] = s->endpoints.v[i + 1];
 	r = write_sandbox(s, task_fd, e);
-	if (r == 0 && has_names(s))
+	if (r == 0 && had_names)
 		r = net_names_attach(n, s, netns_fd, netns_path, e);
 	return r;
 }
