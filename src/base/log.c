@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -58,6 +59,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	clock_rfc3339(clock_wall_ns(), now);
+	if (log_opts.has_whole_seconds)
+		memcpy(strchr(now, '.'), "Z", 2);
 	switch (log_opts.format) {
 	case LOG_FORMAT_JSON:
 		strbuf_addf(&b, "{\"level\":\"%s\",\"msg\":", level_names[level]);

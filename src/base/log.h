@@ -14,6 +14,7 @@ struct log_options {
 	enum log_format format; /* PLAIN: "prog: level: words" for people */
 	int fd;			/* borrowed until the end of the process; < 0: standard error */
 	const char *prog;	/* borrowed; for PLAIN */
+	bool has_whole_seconds; /* times without fraction, as runc's */
 };
 
 void log_setup(const struct log_options *o);

@@ -17,7 +17,6 @@
 #include "sys/root.h"
 
 #define ROOT_DEFAULT "/run/runc"
-#define RUNTIME_SPEC "1.3.0"
 /* runc exec's own failure; every other command's is 1. */
 #define EXIT_EXEC_FAILED 255
 #define EXIT_NO_COMMAND 3
@@ -88,15 +87,17 @@ static const struct opt global_opts[] = {
 	OPT_END,
 };
 
-static void print_usage(FILE *f)
+/* Both in runc's order, on standard output in case of an error too: some look for its first lines. */
+static void print_usage(void)
 {
-	fputs("Usage: corten-runtime [global options] command [command options] [arguments...]\n\nCommands:\n",
-	      f);
+	printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %s [global options] "
+	       "command [command options] [arguments...]\n\nCOMMANDS:\n",
+	       program_invocation_short_name, program_invocation_short_name);
 	for (const struct cmd *c = cmd_rows; c->name; c++)
 		if (!(c->flags & CMD_HIDDEN))
-			fprintf(f, "  %-12s %s\n", c->name, c->help);
-	fputc('\n', f);
-	opt_print_help(global_opts, f);
+			printf("   %-12s %s\n", c->name, c->help);
+	putchar('\n');
+	opt_print_help(global_opts, stdout);
 }
 
 static const struct cmd *find_cmd(const char *name)
@@ -107,11 +108,42 @@ static const struct cmd *find_cmd(const char *name)
 	return NULL;
 }
 
-static void print_cmd_usage(const struct cmd *c, const struct opt *rows, FILE *f)
+static void print_cmd_usage(const struct cmd *c, const struct opt *rows)
 {
-	fprintf(f, "Usage: corten-runtime %s [command options] %s\n\n%s\n\n", c->name, c->args,
-		c->help);
-	opt_print_help(rows, f);
+	printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %s %s [command options] %s\n\n",
+	       program_invocation_short_name, c->name, c->help, program_invocation_short_name,
+	       c->name, c->args);
+	opt_print_help(rows, stdout);
+}
+
+/* Go's words for options, because callers probe by them; `e` has those of the docker command line. */
+static void go_words(struct err *e, int r)
+{
+	const char *flag = str_skip(e->msg, "unknown flag: --"), *quote;
+	char copy[128];
+
+	if (!flag) {
+		quote = str_skip(e->msg, "unknown shorthand flag: '");
+		if (quote)
+			flag = strstr(quote, "' in -");
+		flag = flag ? flag + strlen("' in -") : NULL;
+	}
+	if (!flag)
+		return;
+	snprintf(copy, sizeof(copy), "%s", flag);
+	err_set(e, r, "flag provided but not defined: -%s", copy);
+}
+
+static int wrong_count(const struct cmd *c, int n, struct err *e)
+{
+	bool is_exact = c->args_min == c->args_max, is_few = n < c->args_min;
+
+	return err_set(e, -EINVAL, "%s: \"%s\" requires %s %d argument(s)", program_invocation_name,
+		       c->name,
+		       is_exact ? "exactly"
+		       : is_few ? "a minimum of"
+				: "a maximum of",
+		       is_few || is_exact ? c->args_min : c->args_max);
 }
 
 int cmd_parse(const char *name, const struct opt *rows, unsigned int flags, int argc, char **argv,
@@ -122,34 +154,19 @@ int cmd_parse(const char *name, const struct opt *rows, unsigned int flags, int 
 	int first, r = opt_parse(rows, flags | OPT_ALL_GO, argc, argv, target, &first, &is_help, e);
 
 	if (r < 0) {
-		/* Go's words: callers probe options by them. */
-		const char *flag = e ? str_skip(e->msg, "unknown flag: --") : NULL;
-		char copy[128];
-
-		if (flag) {
-			snprintf(copy, sizeof(copy), "%s", flag);
-			err_set(e, r, "flag provided but not defined: -%s", copy);
-		}
-		fprintf(stderr, "Incorrect Usage: %s\n\n", err_text(e, r));
-		print_cmd_usage(c, rows, stderr);
+		go_words(e, r);
+		printf("Incorrect Usage: %s\n\n", err_text(e, r));
+		print_cmd_usage(c, rows);
 		return r;
 	}
 	if (is_help) {
-		print_cmd_usage(c, rows, stdout);
+		print_cmd_usage(c, rows);
 		return -ECANCELED;
 	}
 	if (argc - first < c->args_min || (c->args_max >= 0 && argc - first > c->args_max)) {
-		fputs("Incorrect Usage.\n\n", stderr);
-		print_cmd_usage(c, rows, stderr);
-		if (c->args_min == c->args_max)
-			return err_set(e, -EINVAL, "runc: \"%s\" requires exactly %d argument(s)",
-				       name, c->args_min);
-		if (argc - first < c->args_min)
-			return err_set(e, -EINVAL,
-				       "runc: \"%s\" requires a minimum of %d argument(s)", name,
-				       c->args_min);
-		return err_set(e, -EINVAL, "runc: \"%s\" requires a maximum of %d argument(s)",
-			       name, c->args_max);
+		puts("Incorrect Usage.\n");
+		print_cmd_usage(c, rows);
+		return wrong_count(c, argc - first, e);
 	}
 	return first;
 }
@@ -210,7 +227,8 @@ static int set_up_log(const struct globals *g, struct err *e)
 {
 	struct log_options lo = { .level = g->is_debug ? LOG_DEBUG : LOG_INFO,
 				  .fd = -1,
-				  .format = LOG_FORMAT_TEXT };
+				  .format = LOG_FORMAT_TEXT,
+				  .has_whole_seconds = true };
 
 	if (g->log_format && streq(g->log_format, "json"))
 		lo.format = LOG_FORMAT_JSON;
@@ -219,7 +237,7 @@ static int set_up_log(const struct globals *g, struct err *e)
 	if (g->log && *g->log) {
 		lo.fd = open(g->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 		if (lo.fd < 0)
-			return err_set(e, -errno, "open %s: %s", g->log, strerror(errno));
+			return err_set(e, -errno, "open %s: %s", g->log, err_words(errno));
 		/* Out of the way of descriptors that the container keeps. */
 		if (lo.fd < 100) {
 			int high = fcntl(lo.fd, F_DUPFD_CLOEXEC, 100);
@@ -262,28 +280,42 @@ int cmd_main(int argc, char **argv)
 
 	/* A hook that does not read its state, or a caller that is gone, is an error like any other. */
 	signal(SIGPIPE, SIG_IGN);
-	log_setup(&(struct log_options){ .level = LOG_INFO, .fd = -1, .format = LOG_FORMAT_TEXT });
+	log_setup(&(struct log_options){ .level = LOG_INFO,
+					 .fd = -1,
+					 .format = LOG_FORMAT_TEXT,
+					 .has_whole_seconds = true });
 	r = opt_parse(global_opts, OPT_STOP_AT_POSITIONAL | OPT_ALL_GO, argc, argv, &g, &first,
 		      &is_help, &e);
-	if (r < 0)
+	if (r < 0) {
+		go_words(&e, r);
+		printf("Incorrect Usage. %s\n\n", err_text(&e, r));
+		print_usage();
 		return fail(&g, r, &e, EXIT_FAILED);
+	}
 	if (g.is_version) {
-		printf("corten-runtime version " CORTEN_VERSION "\nspec: " RUNTIME_SPEC "\n");
+		printf("%s version " CORTEN_VERSION "\ncommit: v" CORTEN_VERSION
+		       "\nspec: " RUNTIME_SPEC "\n",
+		       program_invocation_short_name);
 		return 0;
 	}
 	if (is_help || first == argc || streq(argv[first], "help")) {
-		print_usage(stdout);
+		print_usage();
 		return 0;
 	}
 	r = set_up_log(&g, &e);
-	if (r < 0)
+	if (r < 0) {
+		/* There is only standard error then. */
+		g.log = NULL;
 		return fail(&g, r, &e, EXIT_FAILED);
+	}
 	c = find_cmd(argv[first]);
 	if (!c) {
 		err_set(&e, -EINVAL, "No help topic for '%s'", argv[first]);
 		return fail(&g, -EINVAL, &e, EXIT_NO_COMMAND);
 	}
-	rt = (struct runtime){ .is_debug = g.is_debug, .is_systemd = g.is_systemd };
+	rt = (struct runtime){ .is_debug = g.is_debug,
+			       .is_systemd = g.is_systemd,
+			       .is_root_given = g.root && *g.root };
 	r = find_root(g.root, root, sizeof(root), &rt.root, &e);
 	if (r == 0)
 		r = find_rootless(g.rootless, &rt.is_rootless, &e);
@@ -304,8 +336,9 @@ int cmd_open(const struct runtime *rt, const char *id, struct cmd_container *c, 
 	int r;
 
 	*c = (struct cmd_container){ .root = -EBADF, .dir = -EBADF };
-	if (!state_id_is_valid(id))
-		return err_set(e, -EINVAL, "invalid container ID format");
+	r = state_check_id(id, e);
+	if (r < 0)
+		return r;
 	c->root = state_root_open(rt->root, false, NULL);
 	c->dir = state_open(c->root, id, e);
 	if (c->dir < 0)

@@ -154,11 +154,13 @@ int cmd_start(const struct runtime *rt, int argc, char **argv, struct err *e)
 	if (st == STATE_STOPPED)
 		return err_set_code(e, -ESRCH, ERR_FAILED_PRECONDITION,
 				    "cannot start a container that has stopped");
+	if (st == STATE_RUNNING)
+		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
+				    "cannot start an already running container");
 	if (st != STATE_CREATED)
 		return err_set_code(e, -EBUSY, ERR_FAILED_PRECONDITION,
-				    st == STATE_CREATING
-					    ? "cannot start a container in the creating state"
-					    : "cannot start an already running container");
+				    "cannot start a container in the %s state",
+				    state_status_name(st));
 	pidfd = state_pidfd(c.state);
 	if (pidfd < 0)
 		return err_set(e, pidfd, "cannot start a container that has stopped");

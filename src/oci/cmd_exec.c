@@ -15,7 +15,7 @@ struct args {
 	struct exec_options o;
 	const char *process, *cwd, *user, *label, *apparmor;
 	char **env, **caps, **gids;
-	bool is_tty, no_new_privs, ignores_paused;
+	bool is_tty, no_new_privs;
 	uint32_t preserve_fds;
 };
 
@@ -44,7 +44,7 @@ static const struct opt exec_opts[] = {
 	A("preserve-fds", 0, OPT_U32, 0, preserve_fds, "n", "Pass N additional descriptors"),
 	A("cgroup", 0, OPT_STR, 0, o.cgroup, "path",
 	  "Run in an existing sub-cgroup ([controller:]path)"),
-	A("ignore-paused", 0, OPT_BOOL, 0, ignores_paused, NULL,
+	A("ignore-paused", 0, OPT_BOOL, 0, o.ignores_paused, NULL,
 	  "Allow exec in a paused container"),
 	A("no-subreaper", 0, OPT_BOOL, OPT_HIDDEN, o.no_subreaper, NULL,
 	  "Do not reap reparented processes"),
@@ -171,10 +171,12 @@ static int from_file(struct cmd_container *c, const struct args *a, struct oci_p
 {
 	AUTO_FREE char *text = NULL;
 	size_t len;
-	int r = file_read_at(AT_FDCWD, a->process, LIMIT_SPEC_BYTES, &text, &len);
+	/* A pipe too: `--process <(jq …)`. */
+	AUTO_FD fd = open(a->process, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 ? -errno : fd_read_all(fd, LIMIT_SPEC_BYTES, &text, &len);
 
 	if (r < 0)
-		return err_set(e, r, "open %s: %s", a->process, strerror(-r));
+		return err_set(e, r, "open %s: %s", a->process, err_words(-r));
 	r = oci_process_read(text, len, &c->arena, ret, e);
 	if (r == 0 && a->is_tty)
 		(*ret)->terminal = true;
@@ -191,7 +193,7 @@ static int check_status(struct cmd_container *c, const struct args *a, struct er
 	if (st == STATE_STOPPED || st == STATE_CREATING)
 		return err_set_code(e, -ESRCH, ERR_FAILED_PRECONDITION,
 				    "cannot exec in a stopped container");
-	if (st == STATE_PAUSED && !a->ignores_paused)
+	if (st == STATE_PAUSED && !a->o.ignores_paused)
 		return err_set_code(
 			e, -EBUSY, ERR_FAILED_PRECONDITION,
 			"cannot exec in a paused container (use --ignore-paused to override)");
@@ -218,7 +220,7 @@ static int run(const struct runtime *rt, struct args *a, int argc, char **argv, 
 	if (r == 0)
 		r = check_status(&c, a, e);
 	if (r == 0 && !a->process && argc < 2)
-		r = err_set(e, -EINVAL, "process args cannot be empty");
+		r = err_set(e, -EINVAL, "exec args cannot be empty");
 	if (r == 0)
 		r = a->process ? from_file(&c, a, &p, e)
 			       : from_options(&c, a, argc - 1, argv + 1, &p, e);

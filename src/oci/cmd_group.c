@@ -49,7 +49,7 @@ static int print_table(int argc, char **argv, const pid_t *pids, size_t n, struc
 	}
 	r = proc_run(&o, NULL, PS_OUTPUT_MAX, PS_TIMEOUT_MS, &text, &status, e);
 	if (r < 0 || status != 0)
-		return r < 0 ? r : err_set(e, -EIO, "ps: exit status %d: %s", status, text);
+		return r < 0 ? r : err_set(e, -EIO, "exit status %d: %s", status, text);
 	for (p = text; (line = strsep(&p, "\n"));) {
 		char *copy = strdup(line), *q = copy, *field;
 		bool is_wanted = column < 0;
@@ -95,10 +95,9 @@ int cmd_ps(const struct runtime *rt, int argc, char **argv, struct err *e)
 		return r;
 	if (streq(pa.format, "table"))
 		return print_table(argc - first - 1, argv + first + 1, pids, n, e);
-	fputc('[', stdout);
 	for (size_t i = 0; i < n; i++)
-		printf("%s%d", i ? "," : "", pids[i]);
-	puts("]");
+		printf("%c%d", i ? ',' : '[', pids[i]);
+	puts(n ? "]" : "null");
 	return 0;
 }
 

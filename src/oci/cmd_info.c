@@ -1,8 +1,10 @@
 #include "oci/cmd.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -190,7 +192,7 @@ int cmd_features(const struct runtime *rt, int argc, char **argv, struct err *e)
 		return r;
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "ociVersionMin", "1.0.0");
-	json_put_str(&w, "ociVersionMax", "1.3.0");
+	json_put_str(&w, "ociVersionMax", RUNTIME_SPEC);
 	put_names(&w, "hooks", hook_name);
 	put_names(&w, "mountOptions", mnt_option_name);
 	put_linux(&w);
@@ -273,12 +275,13 @@ static const char spec_sys_rootless[] =
 	"\"options\":[\"rbind\",\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}],";
 static const char spec_linux[] =
 	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},\"namespaces\":["
-	"{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
-	"{\"type\":\"cgroup\"}],";
+	"{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}";
 /* As runc: a user namespace, the host's network, no limits that only root may set. */
 static const char spec_linux_rootless[] =
 	"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},"
-	"{\"type\":\"mount\"},{\"type\":\"cgroup\"},{\"type\":\"user\"}],";
+	"{\"type\":\"mount\"},{\"type\":\"user\"}";
+/* As runc: on v1 programs look for their groups by the paths of the host. */
+static const char spec_cgroupns[] = ",{\"type\":\"cgroup\"}";
 static const char spec_tail[] =
 	"\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\","
 	"\"/proc/timer_list\",\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
@@ -297,6 +300,13 @@ static const struct opt spec_opts[] = {
 	OPT_END,
 };
 
+static bool is_cgroup2(void)
+{
+	struct statfs st;
+
+	return statfs("/sys/fs/cgroup", &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 /* The text goes through the tables, so what is written is what the reader takes. */
 int cmd_spec_file(const struct runtime *rt, int argc, char **argv, struct err *e)
 {
@@ -310,12 +320,13 @@ int cmd_spec_file(const struct runtime *rt, int argc, char **argv, struct err *e
 	if (r < 0)
 		return r;
 	if (sa.bundle && chdir(sa.bundle) < 0)
-		return err_set(e, -errno, "chdir %s: %s", sa.bundle, strerror(errno));
+		return err_set(e, -errno, "chdir %s: %s", sa.bundle, err_words(errno));
 	if (faccessat(AT_FDCWD, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, -EEXIST, "File config.json exists. Remove it first");
 	strbuf_addf(&text, "%s%s%s%s%s", spec_head, sa.is_rootless ? spec_pts_rootless : spec_pts,
 		    spec_shm, sa.is_rootless ? spec_sys_rootless : spec_sys,
 		    sa.is_rootless ? spec_linux_rootless : spec_linux);
+	strbuf_addf(&text, "%s],", is_cgroup2() ? spec_cgroupns : "");
 	if (sa.is_rootless) {
 		strbuf_addf(&text,
 			    "\"uidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],"

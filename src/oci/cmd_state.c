@@ -18,7 +18,6 @@
 #include "sys/signame.h"
 
 #define KILL_WAIT_MS 10000
-#define OCI_VERSION "1.3.0"
 
 static const struct opt no_opts[] = { OPT_END };
 
@@ -50,7 +49,7 @@ static void describe(int dir, const char *id, const struct state *s, struct aren
 	enum state_status st = state_status(dir, s);
 	const char *bundle = s ? state_label(s, "bundle") : NULL;
 
-	*ret = (struct oci_state){ .oci_version = OCI_VERSION,
+	*ret = (struct oci_state){ .oci_version = RUNTIME_SPEC,
 				   .id = id,
 				   .status = state_status_name(st),
 				   .bundle = bundle ? bundle : "",
@@ -59,8 +58,6 @@ static void describe(int dir, const char *id, const struct state *s, struct aren
 				   .owner = "root" };
 	if (!s)
 		return;
-	ret->oci_version = s->corten && s->corten->oci_version ? s->corten->oci_version
-							       : OCI_VERSION;
 	ret->pid = st == STATE_STOPPED ? 0 : s->pid;
 	ret->rootfs = s->config->rootfs;
 	ret->created = s->created;
@@ -101,59 +98,114 @@ static const struct opt list_opts[] = {
 	OPT_END,
 };
 
-static void list_one(const struct list_args *la, const struct oci_state *s, struct strbuf *out,
-		     bool is_first)
+enum { LIST_COLUMNS = 6 };
+
+struct list {
+	struct list_args args;
+	struct strbuf out;
+	struct arena arena; /* the cells */
+	const char *(*rows)[LIST_COLUMNS];
+	size_t n;
+};
+
+static void list_row(struct list *l, const struct oci_state *s)
 {
-	if (la->is_quiet) {
-		strbuf_addf(out, "%s\n", s->id);
-	} else if (streq(la->format, "json")) {
-		strbuf_adds(out, is_first ? "" : ",");
-		json_write(&oci_state_table, s, 0, out);
-	} else {
-		strbuf_addf(out, "%-11s %-11lld %-11s %-11s %-30s %s\n", s->id, (long long)s->pid,
-			    s->status, s->bundle, s->created, s->owner);
+	const char *const cells[LIST_COLUMNS] = {
+		s->id,	    arena_printf(&l->arena, "%lld", (long long)s->pid),
+		s->status,  s->bundle,
+		s->created, s->owner,
+	};
+
+	for (int i = 0; i < LIST_COLUMNS; i++) {
+		const char *copy = cells[i] ? arena_strdup(&l->arena, cells[i]) : NULL;
+
+		l->rows[l->n][i] = copy ? copy : "";
 	}
+	l->n++;
+}
+
+static void list_one(struct list *l, const struct oci_state *s)
+{
+	if (l->args.is_quiet) {
+		strbuf_addf(&l->out, "%s\n", s->id);
+	} else if (streq(l->args.format, "json")) {
+		strbuf_adds(&l->out, l->out.len ? "," : "[");
+		json_write(&oci_state_table, s, 0, &l->out);
+	} else {
+		list_row(l, s);
+	}
+}
+
+/* Go's tabwriter as runc sets it: columns of at least 12, each three wider than its longest word. */
+static void list_table(struct list *l)
+{
+	int width[LIST_COLUMNS];
+
+	for (int k = 0; k < LIST_COLUMNS; k++) {
+		width[k] = 12;
+		for (size_t i = 0; i < l->n; i++)
+			width[k] = MAX(width[k], (int)strlen(l->rows[i][k]) + 3);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		for (int k = 0; k < LIST_COLUMNS - 1; k++)
+			strbuf_addf(&l->out, "%-*s", width[k], l->rows[i][k]);
+		strbuf_addf(&l->out, "%s\n", l->rows[i][LIST_COLUMNS - 1]);
+	}
+}
+
+/* Names in order; what is no container, or is none any more, is left out. */
+static int list_all(struct list *l, const struct runtime *rt, struct err *e)
+{
+	struct dirent **names = NULL;
+	int n = scandir(rt->root, &names, NULL, alphasort);
+
+	if (n < 0 && (errno != ENOENT || rt->is_root_given))
+		return err_sys(e, -errno, "open %s", rt->root);
+	n = MAX(n, 0);
+	l->rows = arena_calloc(&l->arena, (size_t)n + 1, sizeof(*l->rows));
+	if (!l->rows)
+		return err_sys(e, -ENOMEM, "list containers");
+	memcpy(l->rows[l->n++],
+	       (const char *[]){ "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" },
+	       sizeof(*l->rows));
+	for (int i = 0; i < n; i++) {
+		AUTO_CONTAINER c = { 0 };
+		struct err none = ERR_INIT;
+		struct oci_state s;
+
+		if (names[i]->d_name[0] != '.' && cmd_open(rt, names[i]->d_name, &c, &none) == 0 &&
+		    c.state) {
+			describe(c.dir, names[i]->d_name, c.state, &c.arena, &s);
+			list_one(l, &s);
+		}
+		free(names[i]);
+	}
+	free(names);
+	return 0;
 }
 
 int cmd_list(const struct runtime *rt, int argc, char **argv, struct err *e)
 {
-	struct list_args la = { .format = "table" };
-	AUTO_STRBUF struct strbuf out = { 0 };
-	int r = cmd_parse("list", list_opts, 0, argc, argv, &la, e), root;
-	struct dirent *de;
-	bool is_first = true;
-	DIR *d;
+	struct list l = { .args.format = "table" };
+	bool is_json, is_table;
+	int r = cmd_parse("list", list_opts, 0, argc, argv, &l.args, e);
 
 	if (r < 0)
 		return r;
-	if (!streq(la.format, "table") && !streq(la.format, "json"))
+	is_json = streq(l.args.format, "json");
+	is_table = streq(l.args.format, "table");
+	if (!is_table && !is_json)
 		return err_set(e, -EINVAL, "invalid format option");
-	root = state_root_open(rt->root, false, NULL);
-	d = root >= 0 ? fdopendir(root) : NULL;
-	if (!la.is_quiet && streq(la.format, "table"))
-		strbuf_addf(&out, "%-11s %-11s %-11s %-11s %-30s %s\n", "ID", "PID", "STATUS",
-			    "BUNDLE", "CREATED", "OWNER");
-	if (!la.is_quiet && streq(la.format, "json"))
-		strbuf_adds(&out, "[");
-	while (d && (de = readdir(d))) {
-		AUTO_CONTAINER c = { 0 };
-		struct oci_state s;
-
-		if (de->d_name[0] == '.' || cmd_open(rt, de->d_name, &c, e) < 0 || !c.state)
-			continue;
-		describe(c.dir, de->d_name, c.state, &c.arena, &s);
-		list_one(&la, &s, &out, is_first);
-		is_first = false;
-	}
-	if (d)
-		closedir(d);
-	if (!la.is_quiet && streq(la.format, "json")) {
-		if (is_first)
-			strbuf_reset(&out);
-		strbuf_adds(&out, is_first ? "null" : "]");
-	}
-	*e = ERR_INIT;
-	return out.p ? fd_write_full(1, out.p, out.len) : 0;
+	r = list_all(&l, rt, e);
+	if (r == 0 && !l.args.is_quiet && is_table)
+		list_table(&l);
+	if (r == 0 && !l.args.is_quiet && is_json)
+		strbuf_adds(&l.out, l.out.len ? "]\n" : "null\n");
+	if (r == 0 && l.out.len)
+		r = fd_write_full(1, l.out.p, l.out.len);
+	strbuf_done(&l.out);
+	arena_done(&l.arena);
+	return r;
 }
 
 /* crun's --regex: `verb` on each container whose name matches; the first failure is told, the others go on. */
@@ -248,12 +300,15 @@ static int kill_one(const struct runtime *rt, const char *id, const void *arg, s
 int cmd_kill(const struct runtime *rt, int argc, char **argv, struct err *e)
 {
 	struct kill_args ka = { .sig = SIGTERM };
+	int64_t number;
 	int first = cmd_parse("kill", kill_opts, 0, argc, argv, &ka, e);
 
 	if (first < 0)
 		return first;
 	if (first + 1 < argc)
 		ka.sig = signame_parse(argv[first + 1]);
+	if (ka.sig < 0 && str_to_i64(argv[first + 1], INT32_MIN, INT32_MAX, &number) == 0)
+		return err_set(e, ka.sig, "unable to signal init: invalid argument");
 	if (ka.sig < 0)
 		return err_set(e, ka.sig, "unknown signal \"%s\"", argv[first + 1]);
 	return ka.is_regex ? for_each_match(rt, argv[first], kill_one, &ka, e)

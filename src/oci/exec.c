@@ -86,7 +86,8 @@ static int child_run(struct exec *x, struct err *e)
 {
 	struct init_exec ie = { .p = x->in.process, .in = &x->in, .proc = -EBADF };
 	uint32_t rest = x->flags & ~(uint32_t)CLONE_NEWPID;
-	int r;
+	int keep[] = { x->in.sync, -1 }, r;
+	bool is_early;
 
 	if (ie.p->cpus_initial) {
 		r = task_set_cpus(ie.p->cpus_initial, e);
@@ -120,10 +121,16 @@ static int child_run(struct exec *x, struct err *e)
 		return err_sys(e, -errno, "become root of the user namespace");
 	setsid();
 	r = take_terminal(x, e);
+	is_early = x->in.seccomp.is_set && !ie.p->no_new_privileges;
+	keep[1] = is_early ? ie.proc : -1;
+	if (r == 0 && is_early)
+		r = init_close_fds(x->in.kept_fds, keep, ARRAY_LEN(keep));
 	if (r == 0)
 		r = init_exec_prepare(&ie, e);
-	if (r == 0)
-		r = init_close_fds(x->in.kept_fds, &x->in.sync, 1);
+	if (r == 0 && is_early)
+		fd_closep(&ie.proc);
+	else if (r == 0)
+		r = init_close_fds(x->in.kept_fds, keep, ARRAY_LEN(keep));
 	if (r == 0)
 		r = sync_send(x->in.sync, SYNC_READY, SYNC_FD_NONE);
 	if (r == 0)
@@ -174,7 +181,7 @@ static int clone_child(struct exec *x, const struct cgroup *cg, struct err *e)
 				   .pidfd = (uintptr_t)&x->pidfd };
 	int pair[2], r;
 
-	if (cg && cg_is_frozen(cg) == 1)
+	if (cg && !x->o->ignores_paused && cg_is_frozen(cg) == 1)
 		return err_set(e, -EBUSY, "the container's cgroup is frozen");
 	/* For children only: the runtime stays where it is. */
 	if (x->flags & CLONE_NEWPID && setns(x->target, CLONE_NEWPID) < 0) {
@@ -246,6 +253,7 @@ static int serve(struct exec *x, bool is_started, struct err *e)
 			return m.r < 0 ? m.r : -EIO;
 		case SYNC_MASTER:
 			x->master = fd;
+			console_clear_onlcr(fd);
 			break;
 		case SYNC_INIT:
 			r = take_child(x, fd, e);

@@ -14,6 +14,7 @@ struct exec_options {
 		*cgroup; /* sub-group: "path", or on v1 "controller:path"; NULL: the container's */
 	bool is_detached;
 	bool no_subreaper;
+	bool ignores_paused; /* a paused container: waits until it is resumed */
 	unsigned int preserve_fds;
 };
 

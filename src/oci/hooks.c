@@ -90,9 +90,12 @@ static int run_one(const struct oci_hook *h, const char *state, const char *cwd,
 	o.argv = (char *const *)argv;
 	o.envp = (char *const *)envp;
 	r = proc_run(&o, state, OUTPUT_MAX, timeout, &output, &status, e);
+	if (r == -ETIMEDOUT)
+		err_set(e, r, "hook ran past specified timeout of %d.%ds", timeout / 1000,
+			timeout / 100 % 10);
 	if (r == 0 && status != 0)
-		r = err_set(e, -EIO, "error running hook: exit status %d, stdout and stderr: %s",
-			    status, output ? output : "");
+		r = err_set(e, -EIO, "exit status %d, stdout and stderr: %s", status,
+			    output ? output : "");
 out:
 	free(argv);
 	free(envp);

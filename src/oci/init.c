@@ -51,7 +51,7 @@ static int enter_timens(const struct init *in, struct err *e)
 	const struct plan *p = in->plan;
 	AUTO_FD ns = -EBADF;
 	char line[96];
-	int r;
+	int r, is_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
 
 	if (!(p->new_ns & K_CLONE_NEWTIME))
 		return 0;
@@ -62,7 +62,10 @@ static int enter_timens(const struct init *in, struct err *e)
 
 		snprintf(line, sizeof(line), "%.16s %lld %u\n", o->key, (long long)o->secs,
 			 o->nanosecs);
+		/* Becoming root of a user namespace made procfs' files of this process another's. */
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 		r = file_write_at(AT_FDCWD, "/proc/self/timens_offsets", line);
+		prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0);
 		if (r < 0)
 			return err_sys(e, r, "set time offset '%s'", o->key);
 	}
@@ -360,15 +363,31 @@ static int wait_start(const struct init *in, struct init_exec *x, struct err *e)
 	return r < 0 ? err_sys(e, r, "write exec fifo") : 0;
 }
 
-static int close_host_fds(const struct init *in, const struct init_exec *x)
+static int close_host_fds(const struct init *in, int proc)
 {
 	const struct oci_hooks *h = in->plan->spec->hooks;
 	bool has_hooks = h && h->start_container.n;
-	const int keep[] = { in->sync, in->fifo, in->fifo >= 0 ? x->proc : -1,
-			     has_hooks ? in->hooks_output->out : -1,
+	const int keep[] = { in->sync, in->fifo, proc, has_hooks ? in->hooks_output->out : -1,
 			     has_hooks ? in->hooks_output->err : -1 };
 
 	return init_close_fds(in->kept_fds, keep, ARRAY_LEN(keep));
+}
+
+/* A filter that comes before the privileges are dropped may not know close_range. */
+static int drop_fds_and_privileges(const struct init *in, struct init_exec *x, struct err *e)
+{
+	bool is_early = in->seccomp.is_set && !x->p->no_new_privileges;
+	int r = is_early ? close_host_fds(in, x->proc) : 0;
+
+	if (r == 0)
+		r = init_exec_prepare(x, e);
+	if (r < 0)
+		return r;
+	if (!is_early)
+		return close_host_fds(in, in->fifo >= 0 ? x->proc : -1);
+	if (in->fifo < 0)
+		fd_closep(&x->proc);
+	return 0;
 }
 
 static int run(struct init *in, struct err *e)
@@ -416,11 +435,11 @@ static int run(struct init *in, struct err *e)
 	if (r < 0)
 		return r;
 	x.proc = fs.proc;
-	r = init_exec_prepare(&x, e);
-	if (r == 0)
-		r = close_host_fds(in, &x);
+	r = drop_fds_and_privileges(in, &x, e);
 	if (r == 0)
 		r = wait_start(in, &x, e);
+	if (r == 0 && h && h->start_container.n)
+		r = init_exec_seccomp(&x, e);
 	if (r == 0 && h && h->start_container.n)
 		r = hooks_run(h->start_container.v, h->start_container.n, "startContainer", state.p,
 			      NULL, in->hooks_output, e);

@@ -38,6 +38,7 @@ struct init {
 	bool denies_groups; /* the user namespace takes no setgroups: the groups stay */
 	bool has_host_hooks;
 	const struct hooks_output *hooks_output;
+	bool is_foreground; /* `run` waits for it: the exec's failure is the process's own */
 	bool no_pivot, no_keyring;
 	unsigned int kept_fds; /* 3 to 3+n-1 stay open: LISTEN_FDS and --preserve-fds */
 	unsigned int listen_fds;
@@ -53,6 +54,7 @@ _Noreturn void init_main(struct init *in);
 /* The part after the root switch, shared with exec: from rlimits to execve (init_exec.c). */
 struct init_exec {
 	const struct plan_process *p;
+	bool is_filtered; /* init_exec_seccomp was there */
 	const struct init *in;
 	int proc; /* private procfs; negative: none, and neither a fifo nor a label needs it */
 	int error_fd;
@@ -72,6 +74,8 @@ int init_open_proc(struct err *e);
 int init_exec_prepare(struct init_exec *x, struct err *e);
 /* seccomp (with no_new_privs) and execve. Returns only on failure. */
 int init_exec_go(struct init_exec *x, struct err *e);
+/* The filter of a process with no_new_privs, once; init_exec_go does it unless it was done before. */
+int init_exec_seccomp(struct init_exec *x, struct err *e);
 /* Closes all descriptors but 0-2, the kept ones and `keep` (negative entries are skipped). */
 int init_close_fds(unsigned int kept_fds, const int *keep, size_t n);
 /* mnt_put at `target`, which `path` below `root` names; a descriptor of the mount on old kernels too. */

@@ -132,12 +132,21 @@ static int apply_limits(const struct plan_process *p, struct err *e)
 	return 0;
 }
 
+static bool has_cpuset(const struct oci_spec *spec)
+{
+	const struct oci_resources *r = spec->linux_->resources;
+
+	return r && r->cpu && r->cpu->cpus && *r->cpu->cpus;
+}
+
 static int apply_scheduling(const struct init_exec *x, struct err *e)
 {
 	const struct plan *plan = x->in->plan;
 	const struct plan_process *p = x->p;
 	int r = p->sched ? task_set_sched(p->sched, e) : 0;
 
+	if (r == -EPERM && plan && has_cpuset(plan->spec))
+		err_wrap(e, r, "process scheduler can't be used together with AllowedCPUs");
 	if (r == 0 && p->has_ioprio)
 		r = task_set_ioprio(p->ioprio_class, p->ioprio, e);
 	if (r == 0 && plan && plan->personality >= 0)
@@ -310,7 +319,7 @@ static int enter_cwd(const struct plan_process *p, struct err *e)
 
 	if (chdir(p->cwd) < 0)
 		return err_set(e, -errno, "chdir to cwd (\"%s\") set in config.json failed: %s",
-			       p->cwd, strerror(errno));
+			       p->cwd, err_words(errno));
 	if (syscall(SYS_getcwd, buf, sizeof(buf)) < 0 || buf[0] != '/')
 		return err_set(
 			e, -ENOENT,
@@ -322,11 +331,7 @@ static int enter_cwd(const struct plan_process *p, struct err *e)
 /* Go's words, on which callers match: dockerd exits with 127 or 126 by them. */
 static int exec_words(struct err *e, int r, const char *name, const char *what)
 {
-	return err_set(e, r, "exec: \"%s\": %s%s", name, what,
-		       r == -EACCES   ? "permission denied"
-		       : r == -ENOENT ? "no such file or directory"
-		       : r == -EISDIR ? "is a directory"
-				      : strerror(-r));
+	return err_set(e, r, "exec: \"%s\": %s%s", name, what, err_words(-r));
 }
 
 /* 0, or why the file cannot be executed. */
@@ -380,6 +385,8 @@ int init_join_groups(struct cg_join *j, struct err *e)
 	int r = cg_join_self(j, e);
 
 	cg_join_done(j);
+	/* The caller's CPUs are not the container's; what the config wants comes later. */
+	task_reset_cpus();
 	return r < 0 ? err_wrap(e, r, "unable to apply cgroup configuration") : 0;
 }
 
@@ -429,6 +436,14 @@ int init_exec_prepare(struct init_exec *x, struct err *e)
 	return r < 0 ? r : find_program(x, e);
 }
 
+int init_exec_seccomp(struct init_exec *x, struct err *e)
+{
+	if (!x->p->no_new_privileges || x->is_filtered)
+		return 0;
+	x->is_filtered = true;
+	return load_seccomp(x, e);
+}
+
 int init_exec_go(struct init_exec *x, struct err *e)
 {
 	int r = 0;
@@ -436,18 +451,15 @@ int init_exec_go(struct init_exec *x, struct err *e)
 	/* What the runtime did with signals is not the container's: it ignores SIGPIPE. */
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &(sigset_t){ 0 }, NULL);
-	/* As late as possible: the fewer calls come after it, the fewer the profile must allow. */
-	if (x->p->no_new_privileges)
-		r = load_seccomp(x, e);
+	r = init_exec_seccomp(x, e);
 	if (r < 0)
 		return r;
 	execve(x->path, x->p->args, x->p->env);
 	r = -errno;
-	/* After `start` nobody listens any more: the words go to the user, with runc's exit code. */
-	if (x->in->fifo >= 0) {
-		dprintf(STDERR_FILENO, "exec %s: %s\n", x->path,
-			r == -ENOEXEC ? "exec format error" : strerror(-r));
+	/* After the start nobody listens any more: the words go to the user, with runc's exit code. */
+	if (x->in->fifo >= 0 || x->in->is_foreground) {
+		dprintf(STDERR_FILENO, "exec %s: %s\n", x->path, err_words(-r));
 		_exit(EXIT_EXEC_FAILED);
 	}
-	return err_set(e, r, "exec %s: %s", x->path, strerror(-r));
+	return err_set(e, r, "exec %s: %s", x->path, err_words(-r));
 }

@@ -52,13 +52,12 @@ int init_put(int root, const struct mnt *m, int target, const char *path, struct
 /* A bind's target is what its source is: a folder, or a file. */
 static int is_source_dir(const struct mnt *m)
 {
+	int fd = m->made_fd > 0 ? m->made_fd : m->source_fd;
 	struct stat st;
 
 	if (m->kind != MNT_BIND)
 		return 1;
-	if (m->made_fd > 0     ? fstat(m->made_fd, &st) < 0
-	    : m->source_fd > 0 ? fstat(m->source_fd, &st) < 0
-			       : stat(m->source, &st) < 0)
+	if (fd > 0 ? fstat(fd, &st) < 0 : stat(m->source, &st) < 0)
 		return -errno;
 	return S_ISDIR(st.st_mode);
 }
@@ -150,12 +149,31 @@ static int label_root(int mounted, const char *label, const char *path, struct e
 	return 0;
 }
 
+#define TMPFS_DATA_MAX 4096
+
+/* A tmpfs without a mode takes that of the folder it covers (runc; tests/oci/mounts.bats). */
+static int take_mode(struct mnt *m, int target, char data[TMPFS_DATA_MAX], struct err *e)
+{
+	struct stat st;
+
+	if (m->kind != MNT_FS || !streq(m->type, "tmpfs") || (m->data && strstr(m->data, "mode=")))
+		return 0;
+	if (fstat(target, &st) < 0)
+		return err_sys(e, -errno, "stat mount point");
+	if (snprintf(data, TMPFS_DATA_MAX, "mode=%04o%s%s", st.st_mode & 07777, m->data ? "," : "",
+		     m->data ? m->data : "") >= TMPFS_DATA_MAX)
+		return err_set(e, -E2BIG, "options of a tmpfs are above %d bytes", TMPFS_DATA_MAX);
+	m->data = data;
+	return 0;
+}
+
 static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 {
 	struct mnt m = s->mount;
 	STEP_FD target = -EBADF;
 	STEP_FD mounted = -EBADF;
 	STEP_FD below = -EBADF;
+	char data[TMPFS_DATA_MAX];
 	bool is_strict = m.kind == MNT_FS && (streq(m.type, "proc") || streq(m.type, "sysfs"));
 	int r = check_proc_target(s, e), is_dir;
 
@@ -163,11 +181,13 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 		return r;
 	is_dir = is_source_dir(&m);
 	if (is_dir < 0)
-		return err_sys(e, is_dir, "error mounting \"%s\" to rootfs at \"%s\": open source",
-			       m.source, s->path);
+		return err_sys(e, is_dir, "failed to fulfil mount request: open %s", m.source);
 	target = is_strict ? open_strict(fs, s->path, e) : open_target(fs, s->path, is_dir, e);
 	if (target < 0)
 		return target;
+	r = take_mode(&m, target, data, e);
+	if (r < 0)
+		return r;
 	if (m.has_tmpcopyup) {
 		below = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		/* The copy needs a writable tmpfs; it is made read-only behind it. */
@@ -177,7 +197,7 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 	if (m.idmap_userns > 0)
 		close(m.idmap_userns);
 	if (m.made_fd > 0)
-		close(m.made_fd);
+		leave_fd(&m.made_fd);
 	if (mounted < 0)
 		return err_wrap(e, mounted, "error mounting \"%s\" to rootfs at \"%s\"",
 				m.source ? m.source

@@ -113,11 +113,12 @@ static int plan_namespaces(const struct oci_linux *l, const struct host *host, s
 		const struct ns_row *row = ns->type ? ns_find_spec(ns->type) : NULL;
 
 		if (!row)
-			return err_set(e, -EINVAL, "unknown namespace \"%s\"",
-				       ns->type ? ns->type : "");
+			return err_set(e, -EINVAL, "namespace {\"%s\" \"%s\"} does not exist",
+				       ns->type ? ns->type : "", ns->path ? ns->path : "");
 		if (seen & row->flag)
-			return err_set(e, -EINVAL, "malformed spec file: duplicated ns \"%s\"",
-				       ns->type);
+			return err_set(e, -EINVAL,
+				       "malformed spec file: duplicated ns {\"%s\" \"%s\"}",
+				       ns->type, ns->path ? ns->path : "");
 		seen |= row->flag;
 		if (!ns->path || !*ns->path)
 			p->new_ns |= row->flag;
@@ -132,7 +133,7 @@ static int plan_namespaces(const struct oci_linux *l, const struct host *host, s
 		return err_set(e, -EINVAL,
 			       "user namespaces aren't enabled, but id mappings are given");
 	if (p->new_ns & CLONE_NEWUSER && (!l->uid_mappings.n || !l->gid_mappings.n))
-		return err_set(e, -EINVAL, "user namespaces enabled, but no %s mapping found",
+		return err_set(e, -EINVAL, "user namespaces enabled, but no %s mappings found",
 			       l->uid_mappings.n ? "gid" : "uid");
 	return 0;
 }
@@ -286,8 +287,9 @@ static int plan_linux(const struct oci_linux *l, const struct host *host, struct
 	p->time_offsets = l->time_offsets.v;
 	p->time_offsets_n = l->time_offsets.n;
 	if (p->time_offsets_n && !(p->new_ns & K_CLONE_NEWTIME))
-		return err_set(e, -EINVAL,
-			       "time namespace offsets given, but no new time namespace");
+		return err_set(
+			e, -EINVAL,
+			"time namespace offsets specified, but time namespace isn't enabled in the config");
 	return 0;
 }
 
@@ -340,6 +342,19 @@ static int plan_check_version(const char *v, struct err *e)
 	return 0;
 }
 
+/* Without a UTS namespace of its own, or of its pod, the names would be the host's. */
+static int check_uts(const struct plan *p, struct err *e)
+{
+	bool has_uts = p->new_ns & CLONE_NEWUTS;
+
+	for (size_t i = 0; i < p->joins_n; i++)
+		has_uts = has_uts || p->joins[i].ns->flag == CLONE_NEWUTS;
+	if (!has_uts && ((p->hostname && *p->hostname) || (p->domainname && *p->domainname)))
+		return err_set(e, -EINVAL, "unable to set %s without a private UTS namespace",
+			       p->hostname && *p->hostname ? "hostname" : "domainname");
+	return 0;
+}
+
 static int plan_annotations(const struct oci_spec *spec, const struct host *host, struct arena *a,
 			    struct plan_process *p, struct err *e)
 {
@@ -386,7 +401,7 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 	if (r < 0)
 		return r;
 	if (!spec->root || !spec->root->path || !*spec->root->path)
-		return err_set(e, -EINVAL, "root.path is missing in the config");
+		return err_set(e, -EINVAL, "root must be specified");
 	if (!spec->linux_)
 		return err_set(e, -EINVAL, "the config has no linux section");
 	p->rootfs = spec->root->path;
@@ -400,10 +415,9 @@ int plan_make(const struct oci_spec *spec, const struct host *host, struct arena
 		return r;
 	p->hostname = spec->hostname;
 	p->domainname = spec->domainname;
-	if (p->hostname && *p->hostname && !(p->new_ns & CLONE_NEWUTS) &&
-	    !spec->linux_->namespaces.n)
-		return err_set(e, -EINVAL,
-			       "unable to set hostname without a private UTS namespace");
+	r = check_uts(p, e);
+	if (r < 0)
+		return r;
 	r = plan_steps_make(spec, host, false, a, p, e);
 	if (r == 0 && spec->process)
 		r = plan_process_make(spec->process, host, plan_has_ns(p, CLONE_NEWUSER), a,

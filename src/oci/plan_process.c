@@ -74,7 +74,12 @@ static void clamp_caps(struct caps_sets *c, uint64_t have)
 	c->permitted &= have;
 	c->effective &= have & c->permitted;
 	c->inheritable &= have;
-	c->ambient &= c->permitted & c->inheritable;
+	lost = c->ambient & ~(c->permitted & c->inheritable);
+	for (unsigned int i = 0; i < 64; i++)
+		if (lost & 1ull << i)
+			log_warn("can't raise ambient capability %s: operation not permitted",
+				 caps_name(i));
+	c->ambient &= ~lost;
 }
 
 static void plan_caps(const struct oci_capabilities *o, const struct host *host, bool has_userns,
@@ -105,7 +110,7 @@ static int plan_rlimits(const struct oci_process *o, struct arena *a, struct pla
 		int n = s->type ? task_rlimit_find(s->type) : -EINVAL;
 
 		if (n < 0)
-			return err_set(e, -EINVAL, "invalid rlimit type: %s",
+			return err_set(e, -EINVAL, "wrong rlimit value: %s",
 				       s->type ? s->type : "");
 		for (size_t k = 0; k < i; k++)
 			if (l[k].resource == n)
@@ -256,6 +261,9 @@ int plan_process_make(const struct oci_process *o, const struct host *host, bool
 		p->umask = (mode_t)o->user->umask;
 	}
 	p->no_new_privileges = o->no_new_privileges;
+	if (o->has_oom_score_adj && (o->oom_score_adj < -1000 || o->oom_score_adj > 1000))
+		return err_set(e, -EINVAL, "oomScoreAdj %d is not between -1000 and 1000",
+			       o->oom_score_adj);
 	p->has_oom_score = o->has_oom_score_adj;
 	p->oom_score = o->oom_score_adj;
 	*ret = p;

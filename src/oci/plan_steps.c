@@ -184,7 +184,7 @@ static int plan_device(const struct oci_device *d, struct arena *a, struct plan 
 	if (!path)
 		return err_set(e, d->path ? -ENOMEM : -EINVAL, "device without a path");
 	if (device_type(d, &type) < 0)
-		return err_set(e, -EINVAL, "device '%s': invalid type \"%s\"", path,
+		return err_set(e, -EINVAL, "device '%s': invalid device type \"%s\"", path,
 			       d->type ? d->type : "");
 	if (d->major < 0 || d->minor < 0 || d->major > UINT32_MAX || d->minor > UINT32_MAX)
 		return err_set(e, -EINVAL, "device '%s': invalid number", path);

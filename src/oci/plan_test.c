@@ -60,7 +60,7 @@ TEST(a_plan_prints_its_steps_in_order)
 
 	CHECK_EQ(
 		make(HEAD PROCESS
-		     "\"hostname\":\"h\",\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":"
+		     "\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":"
 		     "\"proc\"},{\"destination\":\"/d/../dev/\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":"
 		     "[\"nosuid\",\"mode=755\",\"size=1k\"]}],\"linux\":{" NS
 		     ",\"maskedPaths\":[\"/proc/keys\"],"
@@ -69,7 +69,7 @@ TEST(a_plan_prints_its_steps_in_order)
 		0);
 	plan_dump(p, &out);
 	CHECK_STR(out.p,
-		  "rootfs rootfs\nnew mount\nnew pid\nnew network\nhostname h\n"
+		  "rootfs rootfs\nnew mount\nnew pid\nnew network\n"
 		  "mount /proc proc proc\n"
 		  "mount /dev tmpfs tmpfs data=mode=755,size=1k set=2 clr=0\n"
 		  "device /dev/null 20666 1:3 0:0\ndevice /dev/random 20666 1:8 0:0\n"

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +65,17 @@ static int connect_receiver(struct creation *c, struct err *e)
 		       : 0;
 }
 
+/* Found out here, because callers look for these words. */
+static int check_rootfs(const struct creation *c, struct err *e)
+{
+	const char *path = c->plan->rootfs, *base = *path == '/' ? "" : c->bundle;
+	struct stat st;
+	int r = stat(path, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+
+	return r < 0 ? err_sys(e, r, "invalid rootfs: stat %s%s%s", base, *base ? "/" : "", path)
+		     : 0;
+}
+
 static int read_plan(struct creation *c, struct err *e)
 {
 	const struct create_options *o = c->o;
@@ -76,7 +88,7 @@ static int read_plan(struct creation *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (o->bundle && chdir(o->bundle) < 0)
-		return err_set(e, -errno, "chdir %s: %s", o->bundle, strerror(errno));
+		return err_set(e, -errno, "chdir %s: %s", o->bundle, err_words(errno));
 	c->bundle = getcwd(NULL, 0);
 	if (!c->bundle)
 		return err_sys(e, -errno, "getcwd");
@@ -89,7 +101,8 @@ static int read_plan(struct creation *c, struct err *e)
 		return r;
 	if (!c->plan->process)
 		return err_set(e, -EINVAL, "process property must not be empty");
-	return connect_receiver(c, e);
+	r = o->rootfs_fd >= 0 ? 0 : check_rootfs(c, e);
+	return r < 0 ? r : connect_receiver(c, e);
 }
 
 static int check_terminal(const struct creation *c, struct err *e)
@@ -113,9 +126,11 @@ static int check_terminal(const struct creation *c, struct err *e)
 static int make_dir(struct creation *c, const char *root, struct err *e)
 {
 	const char *id = c->o->id;
+	int r;
 
-	if (!state_id_is_valid(id))
-		return err_set(e, -EINVAL, "invalid container ID format");
+	r = state_check_id(id, e);
+	if (r < 0)
+		return r;
 	c->root = state_root_open(root, true, e);
 	if (c->root < 0)
 		return c->root;
@@ -148,18 +163,32 @@ static int make_cgroup(struct creation *c, const struct group_options *o, struct
 	return group_mount_plan(&c->group, c->plan->new_ns & CLONE_NEWCGROUP, &c->cg_mounts, e);
 }
 
-/*
- * Id-mapped mounts are made before clone: mapping needs privileges in the user namespace of the filesystem, which a
- * container with its own has not, and procfs below the root that init builds has other numbers. Init inherits the
- * descriptors and closes them.
- */
-static int make_idmaps(struct creation *c, struct err *e)
+static bool has_userns(const struct plan *p)
 {
+	bool has = p->new_ns & CLONE_NEWUSER;
+
+	for (size_t i = 0; i < p->joins_n; i++)
+		has = has || p->joins[i].ns->flag == CLONE_NEWUSER;
+	return has;
+}
+
+/*
+ * Bind mounts that init cannot make itself, made before clone, for init to attach: in a user namespace it may
+ * not pass the folders above a source, nor map the ids of the host's filesystems; and procfs below the root that
+ * it builds has other numbers. Init inherits the descriptors.
+ */
+static int make_binds(struct creation *c, struct err *e)
+{
+	bool is_all = has_userns(c->plan);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < c->plan->steps_n; i++)
-		if (c->plan->steps[i].idmap_uids_n)
-			r = mount_make_outside(&c->plan->steps[i], e);
+	for (size_t i = 0; r == 0 && i < c->plan->steps_n; i++) {
+		struct step *s = &c->plan->steps[i];
+
+		if (s->kind == STEP_MOUNT && s->mount.kind == MNT_BIND &&
+		    (is_all || s->idmap_uids_n))
+			r = mount_make_outside(s, e);
+	}
 	return r;
 }
 
@@ -224,7 +253,7 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 	if (r == 0)
 		r = make_cgroup(c, &go, e);
 	if (r == 0)
-		r = make_idmaps(c, e);
+		r = make_binds(c, e);
 	if (r == 0)
 		r = open_joins(c, e);
 	if (r == 0)
@@ -237,6 +266,7 @@ static int prepare(struct creation *c, const struct runtime *rt, struct err *e)
 	in->id = c->o->id;
 	in->bundle = c->bundle;
 	in->rootfs = c->o->rootfs_fd;
+	in->is_foreground = c->o->is_run && !c->o->is_detached;
 	in->no_pivot = c->o->no_pivot;
 	in->no_keyring = c->o->no_keyring;
 	in->listen_fds = run_listen_fds();
@@ -290,12 +320,15 @@ static int serve_init(struct creation *c, bool is_started, struct err *e)
 						    "container init died before it was ready");
 		case SYNC_FAILED:
 			*e = m.e;
-			return m.r < 0 ? m.r : -EIO;
+			r = m.r < 0 ? m.r : -EIO;
+			break;
 		case SYNC_HOOKS:
 			r = host_hooks(c, e);
 			break;
 		case SYNC_MASTER:
 			c->master = fd;
+			/* As runc: before the process can write. */
+			console_clear_onlcr(fd);
 			break;
 		case SYNC_LISTENER:
 			r = hand_listener(c, fd, e);
@@ -305,7 +338,7 @@ static int serve_init(struct creation *c, bool is_started, struct err *e)
 					: err_set(e, -EBADMSG, "container init said %d", kind);
 		}
 		if (r < 0)
-			return err_wrap(e, r, "serve container init");
+			return err_wrap(e, r, "error during container init");
 	}
 }
 

@@ -15,6 +15,7 @@ struct err;
 /* Global options of the program. */
 struct runtime {
 	const char *root;
+	bool is_root_given; /* --root: a missing folder is an error where it is read */
 	bool is_debug;
 	bool is_systemd;
 	bool is_rootless; /* missing permissions for control groups are no error */

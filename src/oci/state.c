@@ -70,6 +70,13 @@ bool state_id_is_valid(const char *id)
 	return n > 0 && n <= LIMIT_NAME && !id[n] && !streq(id, ".") && !streq(id, "..");
 }
 
+int state_check_id(const char *id, struct err *e)
+{
+	if (!*id)
+		return err_set(e, -EINVAL, "container id cannot be empty");
+	return state_id_is_valid(id) ? 0 : err_set(e, -EINVAL, "invalid container ID format");
+}
+
 int state_root_open(const char *root, bool is_made, struct err *e)
 {
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,7 +242,7 @@ int state_cgroup(const struct cg_host *h, const struct state *s, struct cgroup *
 void state_hook_json(const struct oci_spec *spec, const char *id, const char *bundle, int64_t pid,
 		     const char *status, struct strbuf *out)
 {
-	struct oci_state s = { .oci_version = spec->oci_version,
+	struct oci_state s = { .oci_version = RUNTIME_SPEC,
 			       .id = id,
 			       .status = status,
 			       .pid = pid,

@@ -16,6 +16,9 @@
 
 struct err;
 
+/* The runtime-spec that states, hooks and features speak of. */
+#define RUNTIME_SPEC "1.3.0"
+
 #define STATE_FILE "state.json"
 #define STATE_FIFO "exec.fifo"
 #define STATE_INTENT "intent"
@@ -23,6 +26,8 @@ struct err;
 
 /* "a-zA-Z0-9_+.-", not "." or "..", at most 255 bytes: runc's rule. */
 bool state_id_is_valid(const char *id);
+/* The same as an error with runc's words. */
+int state_check_id(const char *id, struct err *e);
 /* Opens the root folder, made with mode 0700 (parents 0755) if `is_made`. fd or -errno. */
 int state_root_open(const char *root, bool is_made, struct err *e);
 /* Opens a container's folder. -ENOENT has runc's words. */

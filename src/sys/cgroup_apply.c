@@ -558,8 +558,8 @@ static int unified(const struct cgroup *g, const struct cg_resources *r, unsigne
 		if (c >= 0 && !(g->host->h[i].controllers & 1u << c))
 			return err_set_code(
 				e, -ENOTSUP, ERR_FAILED_PRECONDITION,
-				"unified resource '%s' can't be set: controller '%.*s' not "
-				"available",
+				"invalid configuration: unified resource '%s' can't be set: "
+				"controller '%.*s' not available",
 				p->key, (int)head, p->key);
 		err = write_lines(g, i, c, p, e);
 		if (err < 0)

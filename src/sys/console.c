@@ -76,7 +76,18 @@ int console_raw(int fd, struct termios *old)
 		return -errno;
 	t = *old;
 	cfmakeraw(&t);
+	t.c_oflag |= OPOST;
 	return tcsetattr(fd, TCSANOW, &t) < 0 ? -errno : 0;
+}
+
+int console_clear_onlcr(int master)
+{
+	struct termios t;
+
+	if (tcgetattr(master, &t) < 0)
+		return -errno;
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	return tcsetattr(master, TCSANOW, &t) < 0 ? -errno : 0;
 }
 
 void console_restore(int fd, const struct termios *old)

@@ -27,8 +27,13 @@ int console_send(int sock, int fd, const char *name, struct err *e);
 /* Connects to a console socket by path. */
 int console_connect(const char *path, struct err *e);
 
-/* Puts the terminal `fd` into raw mode; the old settings go to `old`. -ENOTTY when it is none. */
+/*
+ * Puts the terminal `fd` into raw mode but for its output, as what comes from the container's terminal has no
+ * carriage returns (console_clear_onlcr); the old settings go to `old`. -ENOTTY when it is none.
+ */
 int console_raw(int fd, struct termios *old);
+/* Lines end with "\n" alone, so that output that goes to a file or pipe is what the program wrote. */
+int console_clear_onlcr(int master);
 void console_restore(int fd, const struct termios *old);
 /* Copies the window size from the terminal `from` to `to`. */
 void console_copy_size(int from, int to);

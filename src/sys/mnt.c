@@ -230,7 +230,7 @@ static int fs_failed(int fs, int r, struct err *e, const char *what, const char 
 	if (n > 2 && buf[1] == ' ') {
 		buf[n] = '\0';
 		buf[strcspn(buf, "\n")] = '\0';
-		return err_set(e, r, "%s '%s': %s (%s)", what, type, strerror(-r), buf + 2);
+		return err_set(e, r, "%s '%s': %s (%s)", what, type, err_words(-r), buf + 2);
 	}
 	return err_sys(e, r, "%s '%s'", what, type);
 }

@@ -216,6 +216,14 @@ int task_set_cpus(const unsigned long mask[16], struct err *e)
 		       : 0;
 }
 
+void task_reset_cpus(void)
+{
+	unsigned long mask[16];
+
+	memset(mask, 0xff, sizeof(mask));
+	syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask);
+}
+
 static const struct name_row mem_modes[] = {
 	{ "MPOL_DEFAULT", 0 },
 	{ "MPOL_PREFERRED", 1 },

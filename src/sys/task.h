@@ -58,6 +58,8 @@ int task_join_keyring(const char *name, struct err *e);
 /* "0-3,5" into `mask`; -EINVAL, -ERANGE above 1023. */
 int task_cpus_parse(const char *list, unsigned long mask[16]);
 int task_set_cpus(const unsigned long mask[16], struct err *e);
+/* All CPUs that the process's cpuset has, whatever the caller was bound to. Failures are nobody's business. */
+void task_reset_cpus(void);
 /* The mode of "MPOL_BIND" and the flag of "MPOL_F_STATIC_NODES", or -EINVAL. */
 int task_mempolicy_find(const char *name);
 int task_mempolicy_flag(const char *name);

@@ -105,3 +105,23 @@ start_sleep() {
 	rt ps "$ID" | grep -q "sleep 1000" || is_crun
 	[ "$(rt ps -f json "$ID" | jq length)" -eq 1 ]
 }
+
+@test "exec --process takes a pipe" {
+	start_sleep
+	run rt exec --process <(jq '.process | .args = ["echo", "words"]' "$BUNDLE/config.json") "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" = words ]
+}
+
+@test "exec --ignore-paused in a paused container goes on when it is resumed" {
+	is_corten || [[ "$("$RUNTIME" --version | head -n 1)" =~ runc\ version\ 1\.[3-9] ]] || skip "runc since 1.2"
+	start_sleep
+	rt pause "$ID"
+	# shellcheck disable=SC2086
+	"$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" exec --ignore-paused "$ID" echo words >"$WORK/out" 2>&1 &
+	local pid=$!
+	until_true 10 eval '[ -n "$(cat /proc/'$pid'/task/'$pid'/children)" ]'
+	rt resume "$ID"
+	wait $pid
+	[ "$(cat "$WORK/out")" = words ]
+}

@@ -227,3 +227,54 @@ load helpers
 	run rt run -b "$BUNDLE" "$ID"
 	[ "$status" -ne 0 ]
 }
+
+@test "a tmpfs without a mode has that of the folder it covers" {
+	chmod 'a=rwx,ug+s,+t' "$BUNDLE/rootfs/tmp"
+	mkdir -m 710 "$BUNDLE/rootfs/own"
+	config '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuid"]},
+		{destination: "/own", type: "tmpfs", source: "tmpfs"}, {destination: "/new", type: "tmpfs", source: "tmpfs"},
+		{destination: "/given", type: "tmpfs", source: "tmpfs", options: ["mode=0410"]}]'
+	run_sh 'stat -c %a /tmp /own /new /given'
+	[ "$status" -eq 0 ]
+	is_crun || [ "${lines[*]}" = "7777 710 755 410" ]
+}
+
+user_namespace() {
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]'
+	chmod 755 "$WORK" "$BUNDLE"
+	chown -R 100000:100000 "$BUNDLE/rootfs"
+}
+
+@test "in a user namespace: a source behind a closed folder, one with mapped ids, nothing goes out" {
+	needs_new_kernel
+	user_namespace
+	mkdir -p "$WORK/closed/source" "$WORK/mapped" "$WORK/shared"
+	echo words >"$WORK/closed/source/file"
+	touch "$WORK/mapped/file"
+	chmod 700 "$WORK/closed"
+	mount -t tmpfs tmpfs "$WORK/shared"
+	mount --make-shared "$WORK/shared"
+	mkdir "$WORK/shared/below"
+	config --arg w "$WORK" '.mounts += [{destination: "/a", type: "bind", source: ($w + "/closed/source"), options: ["bind", "ro"]},
+		{destination: "/b", type: "bind", source: ($w + "/mapped"), options: ["bind", "idmap"]},
+		{destination: "/c", type: "bind", source: ($w + "/shared"), options: ["rbind"]}]'
+	config '.process.capabilities[] += ["CAP_SYS_ADMIN"]'
+	run_sh 'cat /a/file; echo x 2>&1 >/a/new; stat -c %u /b/file; mount -t tmpfs tmpfs /c/below && echo mounted'
+	local left
+	left=$(grep -c "$WORK/shared/below" /proc/self/mountinfo || true)
+	umount "$WORK/shared"
+	[ "${lines[0]}" = words ]
+	[[ "${lines[1]}" == *"Read-only"* ]]
+	[ "${lines[2]}" = 0 ]
+	[ "$left" = 0 ]
+}
+
+@test "time namespace offsets in a user namespace" {
+	[ -e /proc/self/ns/time ] || skip "no time namespaces"
+	is_corten || is_crun || [[ "$("$RUNTIME" --version)" != *" 1.1."* ]] || skip "too old"
+	user_namespace
+	config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 1000000}, boottime: {secs: 1000000}}'
+	run_sh 'read up rest </proc/uptime; test ${up%.*} -gt 1000000'
+	[ "$status" -eq 0 ]
+}

@@ -226,3 +226,33 @@ in_labelled_host() {
 	rt delete -f "$ID"
 	nothing_left
 }
+
+@test "lines of a terminal in the foreground end as the program ended them" {
+	is_crun && skip "crun leaves the carriage returns"
+	config '.process.terminal = true'
+	command_is echo words
+	rt run -b "$BUNDLE" "$ID" </dev/null >"$WORK/out" 2>&1
+	[ "$(od -An -c "$WORK/out" | xargs)" = 'w o r d s n' ]
+}
+
+@test "the caller's CPUs are not the container's" {
+	is_corten || [[ "$("$RUNTIME" --version | head -n 1)" =~ runc\ version\ 1\.[4-9] ]] || skip "runc since 1.4"
+	[ "$(nproc)" -gt 1 ] || skip "needs two CPUs"
+	local all
+	all=$(grep Cpus_allowed_list /proc/self/status)
+	command_is grep Cpus_allowed_list /proc/self/status
+	run taskset -c 0 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[ "$output" = "$all" ]
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run taskset -c 0 "$RUNTIME" --root "$ROOT" exec "$ID" grep Cpus_allowed_list /proc/self/status
+	[ "$output" = "$all" ]
+}
+
+@test "an ambient capability that is not inheritable is a warning" {
+	is_corten || skip "the words are ours"
+	config '.process.capabilities.ambient = ["CAP_KILL"] | .process.capabilities.inheritable = []'
+	run_sh 'grep CapAmb /proc/self/status'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"can't raise ambient capability CAP_KILL: "*"0000000000000000"* ]]
+}

@@ -119,3 +119,23 @@ print(json.dumps(names.split()))')" >"$WORK/profile"
 	[[ "$output" == *"$WORK/nobody"* ]] || ! is_corten
 	nothing_left
 }
+
+@test "a filter without no_new_privs may forbid what newer kernels have" {
+	config '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names:
+		["close_range", "fsopen", "fsconfig", "fspick", "openat2", "open_tree", "move_mount", "mount_setattr"],
+		action: "SCMP_ACT_ERRNO", errnoRet: 38}]}'
+	run_sh 'echo words'
+	[ "$output" = words ]
+	command_is sleep 1000
+	rt create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	rt start "$ID"
+	[ "$(rt exec "$ID" echo words)" = words ]
+}
+
+@test "a startContainer hook is under the filter" {
+	config '.process.noNewPrivileges = true | .hooks.startContainer = [{path: "/bin/mkdir", args: ["mkdir", "/tmp/made"]}] |
+		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
+	run_sh 'echo words'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"error running startContainer hook #0"* ]]
+}
