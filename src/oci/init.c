@@ -329,6 +329,8 @@ static int set_up_filesystem(const struct init *in, struct init_fs *fs, int *ret
 	if (r == 0 && in->process && in->process->is_terminal)
 		r = make_console(in, fs->root, ret_slave, e);
 	if (r == 0)
+		r = init_fs_finish(fs, e);
+	if (r == 0)
 		r = wait_hooks(in, e);
 	if (r == 0)
 		r = run_create_container(in, state, e);

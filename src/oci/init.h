@@ -88,5 +88,8 @@ struct init_fs {
 	int empty; /* the first masked folder: an empty read-only tmpfs to clone */
 	int null;  /* O_PATH of the container's or host's null device, verified */
 	int dev;   /* the folder /dev below the root, opened on demand */
+	const struct mnt_attr *dev_attr; /* of a read-only /dev, for init_fs_finish; NULL: none */
 };
 int init_fs_step(struct init_fs *fs, const struct step *s, struct err *e);
+/* What waits until nothing more is made below the root: a read-only /dev. */
+int init_fs_finish(const struct init_fs *fs, struct err *e);

@@ -101,14 +101,27 @@ static void find_home(uid_t uid, char *buf, size_t size)
 	}
 }
 
+/* An empty HOME counts as none. */
+static void complete_home(struct init_exec *x)
+{
+	const char *given = env_get(x->p->env, "HOME");
+
+	if (given && *given)
+		return;
+	find_home(x->p->ids.uid, x->home, sizeof(x->home));
+	for (char **v = x->p->env; *v; v++)
+		if (streq(*v, "HOME=")) {
+			*v = x->home;
+			return;
+		}
+	env_add(x->p->env, x->home);
+}
+
 static void complete_env(struct init_exec *x)
 {
 	static char listen[32], listen_pid[] = "LISTEN_PID=1";
 
-	if (!env_get(x->p->env, "HOME")) {
-		find_home(x->p->ids.uid, x->home, sizeof(x->home));
-		env_add(x->p->env, x->home);
-	}
+	complete_home(x);
 	if (x->in->listen_fds) {
 		snprintf(listen, sizeof(listen), "LISTEN_FDS=%u", x->in->listen_fds);
 		env_add(x->p->env, listen);
@@ -312,12 +325,15 @@ static int drop_privileges(const struct init_exec *x, struct err *e)
 	return r < 0 ? err_sys(e, r, "set capabilities") : 0;
 }
 
-/* After chdir the folder must be inside: a path that getcwd calls unreachable is the host's. */
-static int enter_cwd(const struct plan_process *p, struct err *e)
+/*
+ * Before the privileges are dropped, as runc: the user may have no way to the folder; or behind it, should root have
+ * none (a volume of NFS). The folder must be inside: a path that getcwd calls unreachable is the host's.
+ */
+static int enter_cwd(const struct plan_process *p, bool is_there, struct err *e)
 {
 	char buf[4096];
 
-	if (chdir(p->cwd) < 0)
+	if (!is_there && chdir(p->cwd) < 0)
 		return err_set(e, -errno, "chdir to cwd (\"%s\") set in config.json failed: %s",
 			       p->cwd, err_words(errno));
 	if (syscall(SYS_getcwd, buf, sizeof(buf)) < 0 || buf[0] != '/')
@@ -415,6 +431,7 @@ int init_exec_prepare(struct init_exec *x, struct err *e)
 {
 	const struct plan_process *p = x->p;
 	char keyring[300];
+	bool is_there;
 	int r = apply_scheduling(x, e);
 
 	if (r == 0)
@@ -429,10 +446,11 @@ int init_exec_prepare(struct init_exec *x, struct err *e)
 	complete_env(x);
 	umask(p->has_umask ? p->umask : 0022);
 	r = own_stdio(p, e);
+	is_there = chdir(p->cwd) == 0;
 	if (r == 0)
 		r = drop_privileges(x, e);
 	if (r == 0)
-		r = enter_cwd(p, e);
+		r = enter_cwd(p, is_there, e);
 	return r < 0 ? r : find_program(x, e);
 }
 

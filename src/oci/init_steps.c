@@ -151,13 +151,24 @@ static int label_root(int mounted, const char *label, const char *path, struct e
 
 #define TMPFS_DATA_MAX 4096
 
-/* A tmpfs without a mode takes that of the folder it covers (runc; tests/oci/mounts.bats). */
+/* A tmpfs without a mode has that of the folder that it covers, if it is the image's: runc. */
+static bool takes_mode(const struct init_fs *fs, const struct step *s)
+{
+	const struct mnt *m = &s->mount;
+	int fd;
+
+	if (m->kind != MNT_FS || !streq(m->type, "tmpfs") || (m->data && strstr(m->data, "mode=")))
+		return false;
+	fd = root_open(fs->root, s->path, O_PATH);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static int take_mode(struct mnt *m, int target, char data[TMPFS_DATA_MAX], struct err *e)
 {
 	struct stat st;
 
-	if (m->kind != MNT_FS || !streq(m->type, "tmpfs") || (m->data && strstr(m->data, "mode=")))
-		return 0;
 	if (fstat(target, &st) < 0)
 		return err_sys(e, -errno, "stat mount point");
 	if (snprintf(data, TMPFS_DATA_MAX, "mode=%04o%s%s", st.st_mode & 07777, m->data ? "," : "",
@@ -174,6 +185,7 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 	STEP_FD mounted = -EBADF;
 	STEP_FD below = -EBADF;
 	char data[TMPFS_DATA_MAX];
+	bool has_mode = takes_mode(fs, s);
 	bool is_strict = m.kind == MNT_FS && (streq(m.type, "proc") || streq(m.type, "sysfs"));
 	int r = check_proc_target(s, e), is_dir;
 
@@ -185,9 +197,14 @@ static int do_mount(struct init_fs *fs, const struct step *s, struct err *e)
 	target = is_strict ? open_strict(fs, s->path, e) : open_target(fs, s->path, is_dir, e);
 	if (target < 0)
 		return target;
-	r = take_mode(&m, target, data, e);
+	r = has_mode ? take_mode(&m, target, data, e) : 0;
 	if (r < 0)
 		return r;
+	/* Its nodes and mount points are still to come: init_fs_finish makes it so. */
+	if (m.kind == MNT_FS && streq(s->path, "/dev") && m.attr.set & K_ATTR_RDONLY) {
+		m.attr.set &= ~K_ATTR_RDONLY;
+		fs->dev_attr = &s->mount.attr;
+	}
 	if (m.has_tmpcopyup) {
 		below = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		/* The copy needs a writable tmpfs; it is made read-only behind it. */
@@ -493,4 +510,14 @@ int init_fs_step(struct init_fs *fs, const struct step *s, struct err *e)
 	};
 
 	return verbs[s->kind](fs, s, e);
+}
+
+int init_fs_finish(const struct init_fs *fs, struct err *e)
+{
+	AUTO_FD dev = fs->dev_attr ? root_open(fs->root, "/dev", O_PATH) : -EBADF;
+
+	if (!fs->dev_attr)
+		return 0;
+	return dev < 0 ? err_sys(e, dev, "open '/dev' in the container")
+		       : mnt_set_attr(dev, fs->dev_attr, false, e);
 }

@@ -300,6 +300,14 @@ static int plan_sysctl(const struct json_pair *kv, struct arena *a, struct plan 
 	return 0;
 }
 
+static bool is_masked(const struct plan *p, const char *path)
+{
+	for (size_t i = 0; i < p->steps_n; i++)
+		if (p->steps[i].kind == STEP_MASK && streq(p->steps[i].path, path))
+			return true;
+	return false;
+}
+
 static int plan_hiding(const struct oci_linux *l, struct arena *a, struct plan *p, struct err *e)
 {
 	for (size_t i = 0; i < l->readonly_paths.n; i++) {
@@ -314,7 +322,8 @@ static int plan_hiding(const struct oci_linux *l, struct arena *a, struct plan *
 
 		if (!path)
 			return err_sys(e, -ENOMEM, "plan paths");
-		add(p, STEP_MASK, path);
+		if (!is_masked(p, path))
+			add(p, STEP_MASK, path);
 	}
 	return 0;
 }

@@ -60,7 +60,7 @@ int seccomp_notify_send(const struct oci_spec *spec, const struct oci_state *con
 		return err_sys(e, r, "write process state");
 	sock = sock_connect(path, SOCK_STREAM);
 	if (sock < 0)
-		return err_sys(e, sock, "connect to seccomp agent '%s'", path);
+		return err_sys(e, sock, "failed to connect with seccomp agent '%s'", path);
 	r = sock_send_fds(sock, text.p, text.len, &fd, 1);
 	return r < 0 ? err_sys(e, r, "send to seccomp agent") : 0;
 }

@@ -236,7 +236,7 @@ load helpers
 		{destination: "/given", type: "tmpfs", source: "tmpfs", options: ["mode=0410"]}]'
 	run_sh 'stat -c %a /tmp /own /new /given'
 	[ "$status" -eq 0 ]
-	is_crun || [ "${lines[*]}" = "7777 710 755 410" ]
+	is_crun || [ "${lines[*]}" = "7777 710 1777 410" ]
 }
 
 user_namespace() {
@@ -277,4 +277,11 @@ user_namespace() {
 	config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 1000000}, boottime: {secs: 1000000}}'
 	run_sh 'read up rest </proc/uptime; test ${up%.*} -gt 1000000'
 	[ "$status" -eq 0 ]
+}
+
+@test "a read-only /dev has its nodes, a path that is masked twice one mount" {
+	config '(.mounts[] | select(.destination == "/dev") | .options) += ["ro"] | .linux.maskedPaths += ["/image", "/image/."]'
+	run_sh 'echo x >/dev/null && [ -d /dev/pts ] && ! touch /dev/new 2>/dev/null && grep -c " /image " /proc/self/mounts'
+	[ "$status" -eq 0 ]
+	is_crun || [ "$output" = 1 ]
 }

@@ -256,3 +256,23 @@ in_labelled_host() {
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"can't raise ambient capability CAP_KILL: "*"0000000000000000"* ]]
 }
+
+@test "an empty HOME is that of passwd" {
+	is_crun && skip "crun leaves it empty"
+	config '.process.env += ["HOME=/lost", "HOME="]'
+	run_sh 'echo $HOME; env | grep -c ^HOME='
+	is_corten || [[ "$("$RUNTIME" --version | head -n 1)" =~ runc\ version\ 1\.[3-9] ]] || skip "runc since 1.3"
+	[ "${lines[*]}" = "/root 1" ]
+}
+
+@test "a folder that only root or only the user can reach is the working folder" {
+	mkdir -p "$BUNDLE/rootfs/of-root" "$BUNDLE/rootfs/home/joe"
+	chmod 700 "$BUNDLE/rootfs/of-root" "$BUNDLE/rootfs/home/joe"
+	chown 1000:1000 "$BUNDLE/rootfs/home/joe"
+	config '.process.user = {uid: 1000, gid: 1000} | .process.cwd = "/of-root" | .process.capabilities = {}'
+	run_sh 'readlink /proc/self/cwd'
+	[ "$output" = /of-root ]
+	config '.process.cwd = "/home/joe"'
+	run_sh 'readlink /proc/self/cwd'
+	[ "$output" = /home/joe ]
+}
