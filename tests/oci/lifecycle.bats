@@ -270,3 +270,34 @@ load helpers
 	[[ "$output" == *"intelRdt is specified in config, but Intel RDT is not enabled"* ]]
 	nothing_left
 }
+
+# As many as OCI_ROUNDS says (1000 is what must hold); a few are part of every run.
+@test "runs, execs and kills at random moments leave no process, group, mount or folder" {
+	is_corten || skip "runc and crun leave processes and groups behind"
+	local rounds=${OCI_ROUNDS:-20} i pid mounts
+	mounts=$(wc -l </proc/self/mountinfo)
+	command_is true
+	for ((i = 0; i < rounds; i++)); do
+		rt run -b "$BUNDLE" "$ID"
+	done
+	command_is sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	for ((i = 0; i < rounds; i++)); do
+		rt exec "$ID" true
+	done
+	[ "$(rt ps -f json "$ID" | jq length)" = 1 ]
+	rt delete -f "$ID"
+	for ((i = 0; i < rounds; i++)); do
+		# shellcheck disable=SC2086
+		"$RUNTIME" $RUNTIME_FLAGS --root "$ROOT" run -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 &
+		pid=$!
+		read -r -t "0.0$((RANDOM % 4))$((RANDOM % 10))" <> <(:) || true
+		kill -9 $pid
+		wait $pid 2>/dev/null || true
+		rt delete -f "$ID"
+	done
+	nothing_left
+	[ -z "$(ls -A "$ROOT")" ]
+	[ "$(wc -l </proc/self/mountinfo)" = "$mounts" ]
+	! grep -l "$ID" /proc/[0-9]*/cgroup 2>/dev/null
+}
