@@ -162,6 +162,8 @@ static int open_cgroup(struct exec *x, struct cgroup *sub, const struct cgroup *
 			return err_sys(e, -ENOMEM, "open cgroup");
 	}
 	r = cg_open_sub(&x->c->cg, controller, colon ? colon + 1 : spec, sub, e);
+	if (r == -EINVAL)
+		err_wrap(e, r, "bad sub cgroup path");
 	*ret = sub;
 	return r;
 }
@@ -204,6 +206,7 @@ static int clone_child(struct exec *x, const struct cgroup *cg, struct err *e)
 	if (r < 0)
 		return r;
 	x->pid = r;
+	log_debug("the process is %d", x->pid);
 	return x->in.waits_group ? attach_child(x, cg, e) : 0;
 }
 

@@ -123,7 +123,7 @@ print(json.dumps(names.split()))')" >"$WORK/profile"
 @test "a filter without no_new_privs may forbid what newer kernels have" {
 	config '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names:
 		["close_range", "fsopen", "fsconfig", "fspick", "openat2", "open_tree", "move_mount", "mount_setattr"],
-		action: "SCMP_ACT_ERRNO", errnoRet: 38}]}'
+		action: "SCMP_ACT_ERRNO", errnoRet: 38}, {names: ["faccessat2"], action: "SCMP_ACT_ERRNO"}]}'
 	run_sh 'echo words'
 	[ "$output" = words ]
 	command_is sleep 1000

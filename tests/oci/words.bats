@@ -161,6 +161,15 @@ trim() {
 	[[ "$stderr" == *'msg="open /nosuch/log: no such file or directory"' ]]
 }
 
+@test "--debug adds lines of level debug to the log, and to nothing else" {
+	command_is true
+	run -0 rt --debug --log "$WORK/log" --log-format json run -b "$BUNDLE" "$ID"
+	[ -z "$output" ]
+	[ "$(jq -r .level "$WORK/log" | sort -u)" = debug ]
+	run -0 rt --debug run -b "$BUNDLE" "$ID"
+	[[ "$output" == *"level=debug"* ]]
+}
+
 @test "features has the keys that engines read" {
 	like_runc_15
 	run -0 rt features
