@@ -118,9 +118,6 @@ static int take_init(struct creation *c, struct err *e)
 	if (pid < 0)
 		return err_sys(e, pid, "hear of the container's init");
 	c->pid = pid;
-	log_debug("container init is process %d", c->pid);
-	if (c->init.seccomp.is_set)
-		log_debug("seccomp filter flags: %u", c->init.seccomp.flags);
 	return 0;
 }
 

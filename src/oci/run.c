@@ -348,6 +348,8 @@ static int bring_up(struct creation *c, struct err *e)
 	int r = creation_clone(c, e);
 
 	if (r == 0)
+		log_debug("container init is process %d", c->pid);
+	if (r == 0)
 		r = serve_init(c, false, e);
 	if (r < 0)
 		return err_wrap(e, r, "unable to start container process");
