@@ -7,7 +7,7 @@
 #   make powercut                        200 power cuts
 #   make clean                           remove build/
 #
-# CC and CFLAGS are the compiler's; another CC than last time makes build/ anew.
+# CC and CFLAGS are the compiler's, MESON_OPTIONS of a new build/ meson's; another CC than last time makes build/ anew.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -22,7 +22,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja: $(BUILD)/.cc
-	meson setup $(if $(wildcard $@),--wipe) $(BUILD) --prefix $(PREFIX)
+	meson setup $(if $(wildcard $@),--wipe) $(BUILD) --prefix $(PREFIX) $(MESON_OPTIONS)
 	@printf '%s\n' '$(wanted_cc)' >$(BUILD)/.cc && touch $@
 
 # Holds the compiler that was asked for; rewritten, and so newer than build.ninja, only when it changes.
