@@ -113,7 +113,7 @@ static const struct manual manuals[] = {
 		  "status, exited, ancestor and label. A container is shown when one value of each key fits; "
 		  "labels must all fit.",
 		  "A template names columns as {{.ID}}, {{.Image}}, {{.Command}}, {{.CreatedAt}}, {{.RunningFor}}, "
-		  "{{.Status}}, {{.State}}, {{.Names}} and {{.Labels}}."),
+		  "{{.Status}}, {{.State}}, {{.Ports}}, {{.Names}} and {{.Labels}}."),
 	  exits_plain,
 	  ITEMS({ "corten ps -a --filter exited=1", "What ended with 1" },
 		{ "corten ps --format '{{.Names}}\\t{{.Status}}'", "Two columns of one's own" }),
@@ -297,6 +297,65 @@ static const struct manual manuals[] = {
 		  "Uploads an image to the registry that its name says, with -a all tags of the repository that the store "
 		  "has. What the registry has already is not sent again. Credentials are those that corten-login(1) kept."),
 	  exits_plain, ITEMS({ "corten push host.example/site:1", "One tag" }), "login pull tag" },
+	{ "port",
+	  PARAGRAPHS(
+		  "Lists the published ports of a running container: which address and port of the host leads to which port of "
+		  "the container. With a port, only where that one is found."),
+	  exits_plain, ITEMS({ "corten port web", "All" }, { "corten port web 80/tcp", "Of one" }),
+	  "run ps" },
+	{ "network",
+	  PARAGRAPHS(
+		  "Makes, lists, shows and removes networks, and puts containers in or takes them out. A network is a bridge of the "
+		  "host with a subnet of its own; containers on it reach each other by name, alias and short id, and the outside "
+		  "with the host's address. Networks do not reach each other.",
+		  "The network bridge is there from the start and is what containers get that name none; it has no names, as in "
+		  "docker. CORTEN_NETWORK in the environment names another default. Filtering is one nftables table of ours, which "
+		  "is put right by the next command when another program flushed it."),
+	  exits_plain,
+	  ITEMS({ "corten network create shop", "A network for people's containers" },
+		{ "corten run -d --network shop --name db postgres", "Found as db on it" }),
+	  "run port" },
+	{ "network create",
+	  PARAGRAPHS(
+		  "Makes a network and prints its id. Without --subnet it is the first free /24 of 10.89.0.0 and above that no other "
+		  "network and no route of the host has. --internal makes one without a way out or in. Of the options of -o "
+		  "docker's mtu, bridge name, masquerade, icc and host_binding_ipv4 are known."),
+	  exits_plain,
+	  ITEMS({ "corten network create --subnet 10.5.0.0/24 --gateway 10.5.0.254 shop",
+		  "With a chosen subnet" }),
+	  "network" },
+	{ "network ls",
+	  PARAGRAPHS(
+		  "Lists networks by name, with host and none as docker shows them. A filter is KEY=VALUE with the keys driver, id, "
+		  "label, name, scope, type (custom, builtin) and dangling (true: no container runs in it)."),
+	  exits_plain,
+	  ITEMS({ "corten network ls --filter type=custom", "Those that people made" }),
+	  "network" },
+	{ "network rm",
+	  PARAGRAPHS(
+		  "Removes networks with their bridges and rules. One in which containers run is kept and said so; the network "
+		  "bridge cannot be removed."),
+	  exits_plain, ITEMS({ "corten network rm shop", "Remove one" }), "network" },
+	{ "network inspect",
+	  PARAGRAPHS(
+		  "Shows networks as docker's JSON: subnets, gateways, options, labels, and the containers that run in them "
+		  "with their addresses."),
+	  exits_plain, ITEMS({ "corten network inspect shop", "All of one" }), "network" },
+	{ "network connect",
+	  PARAGRAPHS(
+		  "Puts a container into one more network: at once when it runs, and at each of its starts."),
+	  exits_plain,
+	  ITEMS({ "corten network connect --alias cache shop redis", "Found as cache there" }),
+	  "network" },
+	{ "network disconnect",
+	  PARAGRAPHS(
+		  "Takes a container out of a network: at once when it runs, and for its next starts."),
+	  exits_plain, ITEMS({ "corten network disconnect shop redis", "Take it out" }),
+	  "network" },
+	{ "network prune",
+	  PARAGRAPHS(
+		  "Removes all networks that people made and in which no container runs, after asking."),
+	  exits_plain, ITEMS({ "corten network prune -f", "Without being asked" }), "network" },
 	{ "image tags",
 	  PARAGRAPHS(
 		  "Lists the tags that a repository has in its registry, one a line. Nothing is pulled, and the store is not "

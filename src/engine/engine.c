@@ -17,6 +17,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "engine/priv.h"
+#include "net/dns/client.h"
 
 #define DEFAULT_ROOT "/var/lib/corten"
 #define DEFAULT_STATE "/run/corten"
@@ -115,6 +116,8 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 		engine_close(en);
 		return r;
 	}
+	/* Names of running containers are answered again after a kill of their server. */
+	(void)dns_ensure(en->state, NULL);
 	*ret = en;
 	return 0;
 }

@@ -67,6 +67,25 @@ static const char *cgroup_mode(void)
 	return name;
 }
 
+/* What keeps packets of containers from getting through: chains of others that drop by default. */
+static int warn_of_networks(struct engine *en, struct arena *a, struct engine_info *ret,
+			    struct err *e)
+{
+	AUTO_STRBUF struct strbuf words = { 0 };
+	struct net n = engine_net(en);
+	const char **v = arena_calloc(a, 1, sizeof(*v));
+	int r = v ? net_foreign_drop(&n, &words, e) : err_sys(e, -ENOMEM, "info");
+
+	/* Who may not look sees no networks either. */
+	if (r <= 0)
+		return r == -EPERM ? 0 : r;
+	v[0] = arena_strndup(a, words.p ? words.p : "", words.len);
+	if (!v[0])
+		return err_sys(e, -ENOMEM, "info");
+	ret->warnings = (struct json_strs){ v, 1 };
+	return 0;
+}
+
 int engine_info(struct engine *en, struct arena *a, struct engine_info *ret, struct err *e)
 {
 	static const char *security[] = { "name=seccomp,profile=builtin", "name=cgroupns" };
@@ -90,5 +109,5 @@ int engine_info(struct engine *en, struct arena *a, struct engine_info *ret, str
 	ret->security = (struct json_strs){ security, ARRAY_LEN(security) };
 	if (!ret->kernel || !ret->arch || !ret->hostname)
 		return err_sys(e, -ENOMEM, "info");
-	return 0;
+	return warn_of_networks(en, a, ret, e);
 }

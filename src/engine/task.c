@@ -167,7 +167,7 @@ static int create_with_shim(struct engine *en, const struct loaded *l, struct ar
 	struct shim_mount mount;
 	struct shim_options so;
 	AUTO_SHIM shim = NULL;
-	pid_t pid;
+	pid_t pid = 0;
 	int r = fill_shim_options(en, l, a, &mount, &so, e);
 
 	if (r == 0)

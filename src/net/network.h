@@ -61,3 +61,10 @@ int net_create(const struct net *n, const struct net_create_options *o, struct a
 int net_remove(const struct net *n, const struct net_network *nw, struct err *e);
 /* Whether containers find each other by name there: on all but the default one, as with docker. */
 bool net_has_names(const struct net_network *nw);
+
+/*
+ * Words for people about chains of others that drop what containers of the default network forward, appended to `out`, when
+ * there is a bridge already. The number of such chains.
+ */
+struct strbuf;
+int net_foreign_drop(const struct net *n, struct strbuf *out, struct err *e);

@@ -1,6 +1,7 @@
 #include "net/sandbox.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -158,9 +159,28 @@ static int ensure_network_rules(const struct rules *rules, const struct net_netw
 		.is_apart = nw->no_icc,
 	};
 
+	int r;
+
 	if (rules_check(rules, RULES_NETWORK, &owner, NULL) == 0)
 		return 0;
-	return rules_network_add(rules, &rn, e);
+	r = rules_network_add(rules, &rn, e);
+	/* docker's, ufw's and firewalld's chains may drop what they do not know; `info` tells of those that stay. */
+	return r < 0 ? r : MIN(rules_foreign_admit(rules, nw->bridge, e), 0);
+}
+
+int net_foreign_drop(const struct net *n, struct strbuf *out, struct err *e)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct net_network *nw;
+	struct rules_place where;
+	struct rules rules;
+	int r = net_find(n, NET_DEFAULT, &a, &nw, e);
+
+	if (r == 0)
+		r = rules_of_state(n->state, &where, &rules, e);
+	if (r < 0 || if_nametoindex(nw->bridge) == 0)
+		return r;
+	return rules_foreign_drop(&rules, nw->bridge, out, e);
 }
 
 static struct rules_owner owner_of(const struct place *p, const struct net_endpoint *ep)

@@ -105,7 +105,7 @@ static int read_mounts(const char *file, struct arena *a, struct oci_spec *spec,
 static int add(struct cmd_container *c, const struct oci_spec *spec, struct err *e)
 {
 	struct host host;
-	struct plan *p;
+	struct plan *p = NULL;
 	int r = host_probe(plan_wants_modules(spec, NULL), &host, e);
 
 	if (r == 0)

@@ -140,7 +140,7 @@ static void write_config(const struct field *f, struct strbuf *b)
 		{ "mounts", ",\"mounts\":[{",
 		  "\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"/s\"", "}]" },
 		{ "linux", ",\"linux\":{",
-		  "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"},{\"type\":\"time\"}]",
+		  "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"},{\"type\":\"time\"},{\"type\":\"uts\"}]",
 		  "}" },
 	};
 	bool is_top = !strchr(f->path, '.');

@@ -71,23 +71,24 @@ static void put_mirred(struct netlink_batch *b, int to)
 
 void rtnl_redirect(struct netlink_batch *b, int index, const char *name, int to)
 {
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key; /* mask 0: every packet */
-	} all = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	/* One key behind the selector, of zeroes: its mask lets every packet through. */
+	_Alignas(struct tc_u32_sel) uint8_t
+		all[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = { 0 };
+	const struct tc_u32_sel selector = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
 	struct tcmsg head = { .tcm_family = AF_UNSPEC,
 			      .tcm_ifindex = index,
 			      .tcm_parent = 0xffffu << 16,
 			      .tcm_info = 1u << 16 | htons(ETH_P_ALL) };
 	size_t nest;
 
+	memcpy(all, &selector, sizeof(selector));
 	begin_queue(b, index, name, 0xffffu << 16, TC_H_INGRESS, "ingress");
 	netlink_request(b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head),
 			"add filter to", name);
 	netlink_put_str(b, TCA_KIND, "u32");
 	nest = netlink_nest(b, TCA_OPTIONS);
 	netlink_put_u32(b, TCA_U32_CLASSID, 1u << 16 | 1);
-	netlink_put(b, TCA_U32_SEL, &all, sizeof(all));
+	netlink_put(b, TCA_U32_SEL, all, sizeof(all));
 	put_mirred(b, to);
 	netlink_nest_end(b, nest);
 }

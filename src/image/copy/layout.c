@@ -108,7 +108,7 @@ static int top(struct copy_source *src, struct copy_reader *x, struct copy_manif
 	       struct err *e)
 {
 	const struct layout *l = &((struct layout_source *)src)->l;
-	const struct oci_descriptor *d;
+	const struct oci_descriptor *d = NULL;
 	struct oci_manifest *index;
 	int r = read_index(l, x, &index, e);
 
