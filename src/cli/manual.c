@@ -297,6 +297,15 @@ static const struct manual manuals[] = {
 		  "Uploads an image to the registry that its name says, with -a all tags of the repository that the store "
 		  "has. What the registry has already is not sent again. Credentials are those that corten-login(1) kept."),
 	  exits_plain, ITEMS({ "corten push host.example/site:1", "One tag" }), "login pull tag" },
+	{ "image sync",
+	  PARAGRAPHS(
+		  "Copies whole repositories, folders of images or a list in YAML from one place to another, as skopeo sync does: "
+		  "every tag of a repository unless one is given. --scoped keeps the source's registry in the names at the "
+		  "destination, --dry-run only says what would be copied, --keep-going goes on after an image that fails."),
+	  exits_plain,
+	  ITEMS({ "corten image sync --src docker --dest dir debian /mirror",
+		  "All tags into a folder" }),
+	  "image image-copy image-tags" },
 	{ "port",
 	  PARAGRAPHS(
 		  "Lists the published ports of a running container: which address and port of the host leads to which port of "
@@ -343,13 +352,15 @@ static const struct manual manuals[] = {
 	  exits_plain, ITEMS({ "corten network inspect shop", "All of one" }), "network" },
 	{ "network connect",
 	  PARAGRAPHS(
-		  "Puts a container into one more network: at once when it runs, and at each of its starts."),
+		  "Puts a container into one more network: at once when it runs, and at each of its starts. The first network "
+		  "keeps the default route and the published ports."),
 	  exits_plain,
 	  ITEMS({ "corten network connect --alias cache shop redis", "Found as cache there" }),
 	  "network" },
 	{ "network disconnect",
 	  PARAGRAPHS(
-		  "Takes a container out of a network: at once when it runs, and for its next starts."),
+		  "Takes a container out of a network: at once when it runs, and for its next starts. Its address there is given "
+		  "back."),
 	  exits_plain, ITEMS({ "corten network disconnect shop redis", "Take it out" }),
 	  "network" },
 	{ "network prune",

@@ -22,7 +22,7 @@ static const struct {
 	{ "format", DOC_VALUE_WORDS, "json" },
 	{ "input", DOC_VALUE_FILE, NULL },
 	{ "log-level", DOC_VALUE_WORDS, "debug info warn error" },
-	{ "network", DOC_VALUE_WORDS, "none host" },
+	{ "network", DOC_VALUE_WORDS, "bridge none host" },
 	{ "root", DOC_VALUE_DIR, NULL },
 	{ "security-opt", DOC_VALUE_WORDS, "no-new-privileges seccomp=unconfined" },
 	{ "signal", DOC_VALUE_WORDS, "HUP INT QUIT KILL TERM USR1 USR2 STOP CONT" },

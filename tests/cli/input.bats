@@ -20,8 +20,8 @@ teardown() { box_teardown; }
 }
 
 @test "what is not there yet is named" {
-	run -125 corten run -p 80:80 box
-	says "option '-p, --publish' is not supported yet"
+	run -125 corten run --link db box
+	says "option '--link' is not supported yet"
 	run -125 corten run --restart always box
 	says "option '--restart' is not supported yet"
 	run -125 corten run --init box

@@ -171,11 +171,11 @@ group_file() {
 	[ "$(sed -n '$p' <<<"$output")" = "$(readlink /proc/self/ns/net)" ]
 }
 
-@test "--network: others are named as missing" {
-	run -125 corten run --rm --network bridge box true
-	says "bridge"
-	run -125 corten run --rm --network container:x box true
-	says "not supported yet"
+@test "--network: what is not there is named" {
+	run -125 corten run --rm --network nosuch box true
+	says "network nosuch not found"
+	run -125 corten run --rm --network container:nosuch box true
+	says "No such container: nosuch"
 }
 
 # bats test_tags=peer

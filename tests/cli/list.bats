@@ -165,7 +165,7 @@ teardown() { box_teardown; }
 	run -0 corten run --help
 	[[ $output =~ -m,\ --memory\ bytes\ +Memory\ limit ]]
 	[[ $output =~ -v,\ --volume\ list\ +Bind\ mount\ a\ volume ]]
-	[[ $output != *publish* ]]
+	[[ $output != *cpu-shares* ]]
 	run -0 corten exec --help
 	says "--workdir string"
 }

@@ -27,7 +27,7 @@ members() {
 
 # The long options that the help of the arguments lists.
 options() {
-	"$CORTEN" "$@" --help | sed -n '/Options:/,$s/^ *\(-[a-zA-Z], \)\?--\([a-z-]*\).*/\2/p'
+	"$CORTEN" "$@" --help | sed -n '/Options:/,$s/^ *\(-[a-zA-Z], \)\?--\([a-z0-9-]*\).*/\2/p'
 }
 
 # What bash completes at the end of the line $1, one a line. A stub stands in for the program.
@@ -145,8 +145,8 @@ stub() {
 	stub
 	[ "$(complete_line 'corten ru')" = run ]
 	[ "$(complete_line 'corten --root /x --version')" = --version ]
-	[ "$(complete_line 'corten run --netw')" = --network ]
-	[ "$(complete_line 'corten run --network ')" = "$(printf 'none\nhost')" ]
+	[ "$(complete_line 'corten run --netw' | sort)" = $'--network\n--network-alias' ]
+	[ "$(complete_line 'corten run --network ')" = "$(printf 'bridge\nnone\nhost')" ]
 	[ "$(complete_line 'corten run --network=h')" = host ]
 	[ "$(complete_line 'corten --root /x kill -s TE')" = TERM ]
 	for command in $(commands); do
