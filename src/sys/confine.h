@@ -12,14 +12,9 @@
 
 struct err;
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CORTEN_SANITIZED)
 #define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
+#else
 #define IS_SANITIZED 0
 #endif
 

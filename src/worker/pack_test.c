@@ -162,7 +162,7 @@ TEST(pack_reads_its_folder_and_nothing_else)
 	size_t i;
 
 	make_folder();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CORTEN_SANITIZED)
 	TEST_SKIP("no filter under a sanitizer");
 #endif
 	for (i = 0; i < 2 * ARRAY_LEN(rows); i++) {

@@ -44,7 +44,7 @@ static void need_root(void)
 {
 	if (geteuid() != 0)
 		TEST_SKIP("needs root");
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CORTEN_SANITIZED)
 	TEST_SKIP("no filter under a sanitizer");
 #endif
 	if (unpack_root < 0) {

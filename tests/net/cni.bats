@@ -337,7 +337,11 @@ gocni() {
 	rmdir $T/busy
 	echo '{"cniVersion": "1.0.0"}'
 	SH
-	for _ in 1 2 3; do add & done
-	wait
+	local pids=()
+	for _ in 1 2 3; do
+		add &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
 	[ ! -e "$T/twice" ]
 }

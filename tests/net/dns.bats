@@ -225,7 +225,7 @@ sys.stdin.read()' <> <(:) >"$T/ready" &
 	while [ ! -s "$T/ready" ] && [ $SECONDS -lt $end ]; do read -r -t 0.05 <> <(:) || true; done
 	run -1 attach 1 net=a addr=10.1.0.2 name=web
 	kill $pid
-	[[ $output == *"listen on 127.0.0.11:53 of the container: Address already in use" ]]
+	[[ $output == *"listen on 127.0.0.11:53 of the container: address already in use" ]]
 	[ -z "$(ls "$T/s/dns/names")" ]
 }
 

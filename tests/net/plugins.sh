@@ -148,9 +148,10 @@ prepare() { # what some configurations need of the host
 
 # -- comparing --
 
-# MACs and the host's names of veths are random.
+# MACs and the host's names of veths are random. Which version an address has is left out by the reference where it converts
+# nothing (loopback, before 1.0).
 normal() {
-	jq -S 'walk(if type == "string" then
+	jq -S 'del(.ips[]?.version) | walk(if type == "string" then
 		sub("^veth[0-9a-f]{8}$"; "veth") | sub("^([0-9a-f]{2}:){5}[0-9a-f]{2}$"; "mac")
 		else . end)' "$W/out"
 }
