@@ -125,8 +125,10 @@ pm_is() { says "$2" pm inspect -f '{{.State.Status}}' "$1"; }
 @test "podman: an annotation brings Landlock rules" {
 	podman_on
 	python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)' || skip "needs a kernel with Landlock"
-	run -0 pm run --rm --network none --annotation 'org.corten.landlock={"ruleset": {"handledAccessFS": ["make_reg"]},
-		"rules": {"pathBeneath": [{"allowedAccess": ["make_reg"], "paths": ["/tmp"]}]}}' busybox \
+	local rules='org.corten.landlock={"ruleset": {"handledAccessFS": ["make_reg"]}, "rules": {"pathBeneath": '
+	rules+='[{"allowedAccess": ["make_reg"], "paths": ["/tmp"]}]}}'
+	# The option takes lists as CSV has them.
+	run -0 pm run --rm --network none --annotation "\"${rules//\"/\"\"}\"" busybox \
 		sh -c 'echo a >/tmp/a && cat /tmp/a; echo b >/b || echo denied'
 	[[ "$output" == a*denied ]]
 }

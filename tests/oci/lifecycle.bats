@@ -299,5 +299,8 @@ load helpers
 	nothing_left
 	[ -z "$(ls -A "$ROOT")" ]
 	[ "$(wc -l </proc/self/mountinfo)" = "$mounts" ]
-	! grep -l "$ID" /proc/[0-9]*/cgroup 2>/dev/null
+	# What is dead already waits for whoever adopted it.
+	for pid in $(grep -l "$ID" /proc/[0-9]*/cgroup 2>/dev/null); do
+		[[ $(sed -n 's/^State:\t//p' "${pid%cgroup}status" 2>/dev/null) == [ZX]* ]] || [ ! -e "$pid" ]
+	done
 }

@@ -95,5 +95,5 @@ teardown() {
 	config 'del(.linux.namespaces[] | select(.type == "time"))'
 	run rt run -b "$BUNDLE" "$ID-b"
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"no new time namespace"* ]]
+	[[ "$output" == *"time namespace offsets specified, but time namespace isn't enabled in the config"* ]]
 }

@@ -249,12 +249,12 @@ in_labelled_host() {
 	[ "$output" = "$all" ]
 }
 
-@test "an ambient capability that is not inheritable is a warning" {
+@test "an ambient capability that is not inheritable is lost without a warning" {
 	is_corten || skip "the words are ours"
 	config '.process.capabilities.ambient = ["CAP_KILL"] | .process.capabilities.inheritable = []'
 	run_sh 'grep CapAmb /proc/self/status'
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"can't raise ambient capability CAP_KILL: "*"0000000000000000"* ]]
+	[[ "$output" == CapAmb:*"0000000000000000" ]]
 }
 
 @test "an empty HOME is that of passwd" {
