@@ -278,10 +278,24 @@ static int compare_address(void *data, const struct rtnl_addr *a)
 	return 0;
 }
 
+/* A bridge that lost its last port before anybody kept its MAC has none: it gets one that is administered locally. */
+static void keep_mac(const struct rtnl_link *l, uint8_t ret[MAC_LEN])
+{
+	static const uint8_t zero[MAC_LEN];
+	uint64_t random = rand_u64();
+
+	memcpy(ret, l->mac, MAC_LEN);
+	if (memcmp(ret, zero, MAC_LEN) != 0)
+		return;
+	memcpy(ret, &random, MAC_LEN);
+	ret[0] = (uint8_t)((ret[0] & ~1u) | 2);
+}
+
 int iface_ensure_addr(struct netlink *n, const struct rtnl_link *l, const struct ip_net *net,
 		      bool is_forced, struct err *e)
 {
-	struct rtnl_change own_mac = { .mac = l->mac };
+	uint8_t mac[MAC_LEN];
+	struct rtnl_change own_mac = { .mac = mac };
 	struct addresses all = { .wanted = net };
 	struct netlink_batch b;
 	char text[IP_TEXT_MAX];
@@ -297,6 +311,7 @@ int iface_ensure_addr(struct netlink *n, const struct rtnl_link *l, const struct
 		rtnl_addr(&b, RTNL_DELETE, l->index, l->name, &all.others[i], false);
 	rtnl_addr(&b, RTNL_ADD, l->index, l->name, net, false);
 	netlink_tolerate(&b, -EEXIST);
+	keep_mac(l, mac);
 	/* Else a bridge takes the lowest MAC of its ports, which changes as they come and go. */
 	rtnl_change(&b, l->index, l->name, &own_mac);
 	return netlink_send(&b, e);
