@@ -72,8 +72,8 @@ static void put_mirred(struct netlink_batch *b, int to)
 void rtnl_redirect(struct netlink_batch *b, int index, const char *name, int to)
 {
 	/* One key behind the selector, of zeroes: its mask lets every packet through. */
-	_Alignas(struct tc_u32_sel) uint8_t
-		all[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = { 0 };
+	_Alignas(struct tc_u32_sel)
+		uint8_t all[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = { 0 };
 	const struct tc_u32_sel selector = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
 	struct tcmsg head = { .tcm_family = AF_UNSPEC,
 			      .tcm_ifindex = index,
