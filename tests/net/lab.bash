@@ -84,6 +84,11 @@ ask() { # NAME PROTOCOL ADDRESS PORT [SOURCE-PORT]
 	at "$1" "$PEER" ask "${@:2}"
 }
 
+# The first packets of IPv6 may be lost while neighbours find each other through a bridge that learns its groups.
+ask_again() {
+	ask "$@" 2>/dev/null || ask "$@" 2>/dev/null || ask "$@"
+}
+
 lab_unmake() {
 	local pid
 	for pid in "${lab_servers[@]}" "${lab_pids[@]}"; do

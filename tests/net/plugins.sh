@@ -113,7 +113,7 @@ keys_of() { # TYPE: what stands in the configuration besides version, name and t
 configurations() { # TYPE VERSION
 	local n=100
 	[ "$2" = 1.0.0 ] || n=2
-	keys_of "$1" | head -n $n | sed "s|.*|{\"cniVersion\":\"$2\",\"name\":\"net\",\"type\":\"$1\",&}|"
+	keys_of "$1" | sed -n "1,${n}p" | sed "s|.*|{\"cniVersion\":\"$2\",\"name\":\"net\",\"type\":\"$1\",&}|"
 }
 
 # Plugins that stand behind another one in a chain.
@@ -234,7 +234,7 @@ takeover() { # TYPE VERSION
 			[ "$1" = loopback ] || ! within c1 ip link show eth0 2>/dev/null || fail "eth0 is left: $conf"
 			[ -z "$(store | grep -v last_reserved)" ] || fail "an address is left: $conf"
 		done
-	done < <(configurations "$1" "$2" | head -n 3)
+	done < <(configurations "$1" "$2" | sed -n 1,3p)
 }
 
 # Containers of both sides on one network reach each other and the gateway.

@@ -38,8 +38,8 @@ publish() { # [PORTS-ADD ARGUMENT…]
 @test "a published port is reached by IPv6, but not by ::1" {
 	publish
 	serve c1 tcp :: 80
-	[ "$(ask OUT tcp fd09::1 8080)" = "c1 from fd09::2" ]
-	[ "$(ask HOST tcp fd09::1 8080)" = "c1 from fd09::1" ]
+	[ "$(ask_again OUT tcp fd09::1 8080)" = "c1 from fd09::2" ]
+	[ "$(ask_again HOST tcp fd09::1 8080)" = "c1 from fd09::1" ]
 	run ask HOST tcp ::1 8080
 	echo "$output"
 	[ "$status" -ne 0 ]
