@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/filter.h"
 
 #define SHORT_ID 12
 #define COMMAND_MAX 20
@@ -41,13 +42,17 @@ static const struct table_column columns[] = {
 	{ "CreatedAt", "CREATED AT", true }, { "Labels", "LABELS", true },
 };
 
-static bool match_id(const struct engine_container *c, const char *v)
+static bool match_id(const void *context, const void *object, const char *v)
 {
+	const struct engine_container *c = object;
+
 	return strncmp(c->id, v, strlen(v)) == 0;
 }
 
-static bool match_name(const struct engine_container *c, const char *v)
+static bool match_name(const void *context, const void *object, const char *v)
 {
+	const struct engine_container *c = object;
+
 	/* docker takes an expression; the usual ones are a part of the name, and ^/?name$ */
 	size_t len;
 
@@ -60,90 +65,49 @@ static bool match_name(const struct engine_container *c, const char *v)
 	return strncmp(c->name, v, len) == 0;
 }
 
-static bool match_status(const struct engine_container *c, const char *v)
+static bool match_status(const void *context, const void *object, const char *v)
 {
+	const struct engine_container *c = object;
+
 	return streq(engine_status_name(c->status), v);
 }
 
-static bool match_exited(const struct engine_container *c, const char *v)
+static bool match_exited(const void *context, const void *object, const char *v)
 {
+	const struct engine_container *c = object;
 	int64_t code;
 
 	return c->status == ENGINE_EXITED && str_to_i64(v, 0, 255, &code) == 0 &&
 	       code == c->exit_code;
 }
 
-static bool match_ancestor(const struct engine_container *c, const char *v)
+static bool match_ancestor(const void *context, const void *object, const char *v)
 {
+	const struct engine_container *c = object;
 	size_t n = strlen(v);
 
 	return streq(c->image, v) || (strncmp(c->image, v, n) == 0 && c->image[n] == ':') ||
 	       streq(c->image_id, v);
 }
 
-static bool match_label(const struct engine_container *c, const char *v)
+static bool match_label(const void *context, const void *object, const char *v)
 {
-	size_t key = strcspn(v, "=");
-
-	for (size_t i = 0; i < c->labels.n; i++) {
-		const struct json_pair *p = &c->labels.v[i];
-
-		if (strncmp(p->key, v, key) == 0 && !p->key[key] &&
-		    (!v[key] || streq(p->value, v + key + 1)))
-			return true;
-	}
-	return false;
+	return filter_has_label(&((const struct engine_container *)object)->labels, v);
 }
 
-static const struct {
-	const char *key;
-	bool (*matches)(const struct engine_container *c, const char *v);
-	bool needs_all;
-} filters[] = {
-	{ "id", match_id, false },
-	{ "name", match_name, false },
-	{ "status", match_status, true },
-	{ "exited", match_exited, true },
-	{ "ancestor", match_ancestor, false },
-	{ "label", match_label, false },
+static const struct filter_key filters[] = {
+	{ "id", false, match_id },
+	{ "name", false, match_name },
+	{ "status", false, match_status },
+	{ "exited", false, match_exited },
+	{ "ancestor", false, match_ancestor },
+	{ "label", true, match_label },
 };
 
-static int find_filter(const char *spec, size_t *ret, const char **ret_value, struct err *e)
+/* Who asks for those that ended sees them without -a. */
+static bool needs_all(const char *spec)
 {
-	size_t key = strcspn(spec, "=");
-
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		if (strncmp(filters[i].key, spec, key) != 0 || filters[i].key[key] || !spec[key])
-			continue;
-		*ret = i;
-		*ret_value = spec + key + 1;
-		return 0;
-	}
-	return err_set(e, -EINVAL, "invalid filter '%s'", spec);
-}
-
-/* Filters of one kind are alternatives (but labels), different kinds must all hold: docker's rule. */
-static bool is_shown(const struct engine_container *c, char *const *specs)
-{
-	for (size_t f = 0; f < ARRAY_LEN(filters); f++) {
-		bool is_label = streq(filters[f].key, "label"), is_asked = false, is_met = is_label;
-
-		for (size_t i = 0; specs && specs[i]; i++) {
-			const char *value;
-			size_t which;
-
-			if (find_filter(specs[i], &which, &value, NULL) < 0 || which != f)
-				continue;
-			is_asked = true;
-			if (is_label)
-				is_met &= filters[f].matches(c, value);
-			else
-				is_met |= filters[f].matches(c, value);
-		}
-		if (is_asked && !is_met)
-			return false;
-	}
-	return true;
+	return str_skip(spec, "status=") || str_skip(spec, "exited=");
 }
 
 /* "0.0.0.0:8080->80/tcp, 443/tcp" */
@@ -197,16 +161,9 @@ static int add_row(struct engine *en, struct table *t, const struct engine_conta
 
 static int check_filters(struct ps_options *o, struct err *e)
 {
-	for (size_t i = 0; o->filters && o->filters[i]; i++) {
-		const char *value;
-		size_t which;
-		int r = find_filter(o->filters[i], &which, &value, e);
-
-		if (r < 0)
-			return r;
-		o->is_all |= filters[which].needs_all;
-	}
-	return 0;
+	for (size_t i = 0; o->filters && o->filters[i]; i++)
+		o->is_all |= needs_all(o->filters[i]);
+	return filter_check(filters, ARRAY_LEN(filters), o->filters, e);
 }
 
 static int list(struct cli *c, struct ps_options *o, struct table *t, struct err *e)
@@ -218,7 +175,7 @@ static int list(struct cli *c, struct ps_options *o, struct table *t, struct err
 	int r = engine_container_list(c->engine, o->is_all || left > 0, &a, &v, &n, e);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (!is_shown(&v[i], o->filters))
+		if (!filter_fits(filters, ARRAY_LEN(filters), o->filters, NULL, &v[i]))
 			continue;
 		if (o->is_quiet)
 			printf("%.*s\n", o->is_full ? 64 : SHORT_ID, v[i].id);

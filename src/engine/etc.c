@@ -177,7 +177,8 @@ static const char *host_gateway(struct engine *en, const struct doc *d, struct a
 	struct net n = engine_net(en);
 	struct net_network *nw;
 
-	if (d->networks.n == 0 || net_find(&n, d->networks.v[0].id, a, &nw, NULL) < 0)
+	if (d->networks.n == 0 ||
+	    net_get(&n, d->networks.v[0].name, d->networks.v[0].id, a, &nw, NULL) < 0)
 		return "127.0.0.1";
 	return nw->gateway;
 }

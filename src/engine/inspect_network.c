@@ -51,7 +51,7 @@ static void put_address(struct json_writer *w, const char *address, const char *
 	json_put_i64(w, length_key, net.prefix);
 }
 
-static void put_endpoint(struct json_writer *w, const struct doc_network *dn,
+static void put_endpoint(struct json_writer *w, const char *container, const struct doc_network *dn,
 			 const struct net_endpoint *ep)
 {
 	json_begin_object(w, dn->name);
@@ -75,6 +75,8 @@ static void put_endpoint(struct json_writer *w, const struct doc_network *dn,
 	json_put_str(w, "IPv6Gateway", ep && ep->gateway6 ? ep->gateway6 : "");
 	put_address(w, ep ? ep->address6 : NULL, "GlobalIPv6Address", "GlobalIPv6PrefixLen");
 	json_begin_array(w, "DNSNames");
+	if (ep && ep->has_names)
+		json_put_str(w, NULL, container);
 	for (size_t i = 0; ep && ep->has_names && i < ep->aliases.n; i++)
 		json_put_str(w, NULL, ep->aliases.v[i]);
 	json_end_array(w);
@@ -106,12 +108,13 @@ void engine_inspect_network(struct engine *en, struct json_writer *w, const stru
 	json_end_object(w);
 	json_begin_object(w, "Networks");
 	for (size_t i = 0; i < l->doc->networks.n; i++)
-		put_endpoint(w, &l->doc->networks.v[i], endpoint_of(s, l->doc->networks.v[i].id));
+		put_endpoint(w, l->row.name, &l->doc->networks.v[i],
+			     endpoint_of(s, l->doc->networks.v[i].id));
 	if (l->doc->networks.n == 0) {
 		const char *mode = l->doc->network ? l->doc->network : "none";
 
 		if (!engine_network_peer(l->doc))
-			put_endpoint(w, &(struct doc_network){ .name = mode }, NULL);
+			put_endpoint(w, l->row.name, &(struct doc_network){ .name = mode }, NULL);
 	}
 	json_end_object(w);
 	json_end_object(w);

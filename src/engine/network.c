@@ -20,7 +20,7 @@ static int fill_endpoint(struct engine *en, const struct loaded *l, size_t i,
 	struct net n = engine_net(en);
 	struct net_network *nw;
 	const char **aliases;
-	int r = net_find(&n, dn->id, a, &nw, e);
+	int r = net_get(&n, dn->name, dn->id, a, &nw, e);
 
 	if (r < 0)
 		return r;
@@ -99,7 +99,7 @@ static int choose_ports(struct engine *en, const struct doc *d, struct net_sandb
 	int r = want ? 0 : err_sys(e, -ENOMEM, "published ports");
 
 	if (r == 0 && d->ports.n)
-		r = net_find(&n, d->networks.v[0].id, a, &nw, e);
+		r = net_get(&n, d->networks.v[0].name, d->networks.v[0].id, a, &nw, e);
 	if (r < 0 || d->ports.n == 0)
 		return r;
 	for (size_t i = 0; i < d->ports.n; i++)
@@ -296,23 +296,32 @@ static int connect_live(struct engine *en, const struct loaded *l, struct arena 
 	return net_sandbox_connect(&n, live.s, &ep, live.netns, live.path, live.task_fd, a, e);
 }
 
+/* The container by any of its names, once its lock is held. */
+static int load_locked(struct engine *en, const char *what, struct arena *a, struct loaded *l,
+		       struct engine_held *held, struct err *e)
+{
+	int r = engine_load(en, what, a, l, e);
+
+	if (r == 0)
+		r = engine_lock(en, l->row.id, e);
+	if (r < 0)
+		return r;
+	r = engine_load(en, l->row.id, a, l, e);
+	held->is_gone = r == -ENOENT;
+	return r;
+}
+
 int engine_network_connect(struct engine *en, const char *what, const struct engine_network_want *w,
 			   struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
 	struct doc_network dn;
 	struct loaded l;
+	AUTO_HELD held = { .en = en };
 	int r = engine_network_plan_one(en, w, &dn, &a, e);
 
 	if (r == 0)
-		r = engine_load(en, what, &a, &l, e);
-	if (r == 0)
-		r = engine_lock(en, l.row.id, e);
-	if (r < 0)
-		return r;
-	AUTO_HELD held = { .en = en };
-	r = engine_load(en, l.row.id, &a, &l, e);
-	held.is_gone = r == -ENOENT;
+		r = load_locked(en, what, &a, &l, &held, e);
 	if (r == 0)
 		r = check_connect(&l, &dn, e);
 	if (r == 0)
@@ -335,33 +344,30 @@ static int disconnect_live(struct engine *en, const struct loaded *l, const char
 				      e);
 }
 
+/* By name, or by the beginning of its id as people see it. */
+static bool is_network(const struct doc_network *dn, const char *what)
+{
+	return streq(dn->name, what) || (strlen(what) >= 12 && str_skip(dn->id, what));
+}
+
 int engine_network_disconnect(struct engine *en, const char *what, const char *network,
 			      struct err *e)
 {
 	AUTO_ARENA struct arena a = { 0 };
-	struct net n = engine_net(en);
-	struct net_network *nw;
+	AUTO_HELD held = { .en = en };
 	struct loaded l;
 	size_t i = 0;
-	int r = net_find(&n, network, &a, &nw, e);
+	int r = load_locked(en, what, &a, &l, &held, e);
 
-	if (r == 0)
-		r = engine_load(en, what, &a, &l, e);
-	if (r == 0)
-		r = engine_lock(en, l.row.id, e);
 	if (r < 0)
 		return r;
-	AUTO_HELD held = { .en = en };
-	r = engine_load(en, l.row.id, &a, &l, e);
-	held.is_gone = r == -ENOENT;
-	if (r < 0)
-		return r;
-	while (i < l.doc->networks.n && !streq(l.doc->networks.v[i].id, nw->id))
+	/* Looked for in the document: the network itself may be gone. */
+	while (i < l.doc->networks.n && !is_network(&l.doc->networks.v[i], network))
 		i++;
 	if (i == l.doc->networks.n)
 		return err_set(e, -ENOENT, "container %s is not connected to network %s", l.row.id,
-			       nw->name);
-	r = disconnect_live(en, &l, nw->id, &a, e);
+			       network);
+	r = disconnect_live(en, &l, l.doc->networks.v[i].id, &a, e);
 	if (r < 0)
 		return r;
 	for (l.doc->networks.n--; i < l.doc->networks.n; i++)

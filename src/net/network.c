@@ -561,6 +561,17 @@ int net_find(const struct net *n, const char *what, struct arena *a, struct net_
 	return r == -ENOENT ? find_by_id(dir, what, a, ret, e) : r;
 }
 
+int net_get(const struct net *n, const char *name, const char *id, struct arena *a,
+	    struct net_network **ret, struct err *e)
+{
+	AUTO_FD dir = open_networks(n, e);
+	int r = dir < 0 ? dir : read_named(dir, name, a, ret, e);
+
+	if (r == -ENOENT || (r == 0 && !streq((*ret)->id, id)))
+		return err_set(e, -ENOENT, "network %s not found", name);
+	return r;
+}
+
 int net_list(const struct net *n, struct arena *a, struct net_network ***ret, size_t *ret_n,
 	     struct err *e)
 {

@@ -51,6 +51,9 @@ struct net_create_options {
 /* By name, id or unique prefix of an id. Errors: -ENOENT "network x not found"; -EINVAL: several fit. */
 int net_find(const struct net *n, const char *what, struct arena *a, struct net_network **ret,
 	     struct err *e);
+/* What was found before: its file alone is read. One that was removed, or made anew since, is -ENOENT. */
+int net_get(const struct net *n, const char *name, const char *id, struct arena *a,
+	    struct net_network **ret, struct err *e);
 /* All, the default one too, by name. */
 int net_list(const struct net *n, struct arena *a, struct net_network ***ret, size_t *ret_n,
 	     struct err *e);

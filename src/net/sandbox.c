@@ -205,8 +205,6 @@ static int publish(const struct rules *rules, const struct place *p, const struc
 	if (ep->address6)
 		addresses[rp.addresses.n++] = ep->address6;
 	r = rules_ports_add(rules, &owner, &rp, e);
-	if (r == -EADDRINUSE)
-		err_wrap(e, r, "Bind failed: port is already allocated");
 	return r < 0 ? err_wrap(e, r,
 				"driver failed programming external connectivity on endpoint %s",
 				p->s->name ? p->s->name : p->s->container_id)
@@ -250,7 +248,7 @@ static int attach_one(const struct place *p, struct net_endpoint *ep, struct are
 	struct cni_runtime rt;
 	struct cni_attach at;
 	struct cni_result *result;
-	int r = net_find(p->n, ep->network_id, a, &nw, e);
+	int r = net_get(p->n, ep->network, ep->network_id, a, &nw, e);
 
 	if (r == 0)
 		r = runtime_of(p->n, a, &rt, e);
@@ -277,7 +275,7 @@ static int detach_one(const struct place *p, const struct net_endpoint *ep, stru
 	int r = unpublish(p, ep, e);
 
 	if (r == 0)
-		r = net_find(p->n, ep->network_id, &a, &nw, e);
+		r = net_get(p->n, ep->network, ep->network_id, &a, &nw, e);
 	/* A network that is gone took its addresses with it. */
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

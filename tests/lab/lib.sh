@@ -101,9 +101,13 @@ cgroup_find() {
 # cgroup_remove_empty NAME: removes what can be removed: others may have containers in groups that a peer names.
 cgroup_remove_empty() { cgroup_find "$1" | xargs -r rmdir 2>/dev/null || true; }
 
-# cgroup_remove NAME: removes all of it. Its processes are dead but may take a moment to go.
+# cgroup_remove NAME: removes all of it. Its processes are dead but may take a moment to go, frozen ones for ever.
 cgroup_remove() {
-	local tries
+	local tries dir
+	while read -r dir; do
+		[ ! -e "$dir/freezer.state" ] || echo THAWED >"$dir/freezer.state"
+		[ ! -e "$dir/cgroup.freeze" ] || echo 0 >"$dir/cgroup.freeze"
+	done < <(cgroup_find "$1")
 	for tries in $(seq 100); do
 		cgroup_remove_empty "$1"
 		[ -n "$(cgroup_find "$1")" ] || return 0

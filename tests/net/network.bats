@@ -107,7 +107,7 @@ fetch() { at "$1" busybox wget -qO- "http://$2/"; }
 @test "a taken port is docker's error, and a free one is found" {
 	web web -p 8080:80
 	run -125 host run -d --name other -p 8080:80 busybox sleep 100
-	[[ $output == *"Bind failed: port is already allocated: port 8080/tcp is taken by container"* ]]
+	[[ $output == *"Bind for 0.0.0.0:8080 failed: port is already allocated by container"* ]]
 	host rm other
 	serve HOST tcp 10.9.0.1 8090
 	run -125 host run -d --name third -p 8090:80 busybox sleep 100

@@ -200,7 +200,7 @@ publish() { # [PORTS-ADD ARGUMENT…]
 	at HOST nft list ruleset >"$BATS_TEST_TMPDIR/before"
 	at HOST nft flush map $table ports4
 	run ! rules check ports c1 net1
-	[[ "$output" == *"port 8080/tcp is not in 'ports4'"* ]]
+	[[ "$output" == *"0.0.0.0:8080/tcp is not in 'ports4'"* ]]
 	rules ports-del c1 net1
 	publish
 	rules check ports c1 net1
@@ -210,7 +210,7 @@ publish() { # [PORTS-ADD ARGUMENT…]
 @test "a port that is taken names its container, a dead one's is taken over" {
 	publish
 	run ! rules ports-add c2 net1 10.88.0.6/16 tcp/9999/80 tcp/8080/80
-	[[ "$output" == *"port 8080/tcp is taken by container 'c1' on network 'net1'"* ]]
+	[[ "$output" == *"Bind for 0.0.0.0:8080 failed: port is already allocated by container 'c1' on network 'net1'"* ]]
 	run ! rules check ports c2 net1
 	[[ "$(at HOST nft list ruleset)" != *9999* ]]
 	rules ports-add c3 net1 10.88.0.5/16 tcp/8080/81

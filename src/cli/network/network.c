@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/filter.h"
 #include "net/network.h"
 
 #define SHORT_ID 12
@@ -121,88 +122,64 @@ static bool is_custom(const struct engine_network *n)
 	return !streq(n->name, NET_DEFAULT) && !streq(n->name, "host") && !streq(n->name, "none");
 }
 
-static bool match_id(const struct engine_network *n, const char *v)
+static bool match_id(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
+
 	return str_skip(n->id, v) != NULL;
 }
 
-static bool match_name(const struct engine_network *n, const char *v)
+static bool match_name(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
+
 	return strstr(n->name, v) != NULL;
 }
 
-static bool match_driver(const struct engine_network *n, const char *v)
+static bool match_driver(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
+
 	return streq(n->driver, v);
 }
 
-static bool match_scope(const struct engine_network *n, const char *v)
+static bool match_scope(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
+
 	return streq(n->scope, v);
 }
 
-static bool match_type(const struct engine_network *n, const char *v)
+static bool match_type(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
+
 	return streq(v, is_custom(n) ? "custom" : "builtin");
 }
 
-static bool match_dangling(const struct engine_network *n, const char *v)
+static bool match_dangling(const void *context, const void *object, const char *v)
 {
+	const struct engine_network *n = object;
 	bool is_dangling = is_custom(n) && n->users == 0;
 
-	return is_dangling == (streq(v, "true") || streq(v, "1"));
+	return is_dangling == filter_is_true(v);
 }
 
-static bool match_label(const struct engine_network *n, const char *v)
+static bool match_label(const void *context, const void *object, const char *v)
 {
-	size_t key = strcspn(v, "=");
-
-	for (size_t i = 0; i < n->labels.n; i++) {
-		const struct json_pair *p = &n->labels.v[i];
-
-		if (strncmp(p->key, v, key) == 0 && !p->key[key] &&
-		    (!v[key] || streq(p->value, v + key + 1)))
-			return true;
-	}
-	return false;
+	return filter_has_label(&((const struct engine_network *)object)->labels, v);
 }
 
-static const struct {
-	const char *key;
-	bool (*matches)(const struct engine_network *n, const char *v);
-} filters[] = {
-	{ "id", match_id },	  { "name", match_name }, { "driver", match_driver },
-	{ "scope", match_scope }, { "type", match_type }, { "dangling", match_dangling },
-	{ "label", match_label },
+static const struct filter_key filters[] = {
+	{ "id", false, match_id },	   { "name", false, match_name },
+	{ "driver", false, match_driver }, { "scope", false, match_scope },
+	{ "type", false, match_type },	   { "dangling", false, match_dangling },
+	{ "label", true, match_label },
 };
 
-/* Whether one filter lets it through: 1, 0, or -EINVAL. */
-static int passes(const struct engine_network *n, const char *spec, struct err *e)
+static bool is_shown(const struct engine_network *n, char *const *specs)
 {
-	size_t key = strcspn(spec, "=");
-
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
-		if (spec[key] && strlen(filters[i].key) == key &&
-		    strncmp(filters[i].key, spec, key) == 0)
-			return filters[i].matches(n, spec + key + 1);
-	return err_set(e, -EINVAL, "invalid filter '%s'", spec);
-}
-
-/* Labels must all fit; values of another key are alternatives: docker's rule. */
-static int is_shown(const struct engine_network *n, char *const *specs, struct err *e)
-{
-	for (size_t i = 0; specs && specs[i]; i++) {
-		size_t key = strcspn(specs[i], "=");
-		bool is_label = str_skip(specs[i], "label=") != NULL;
-		int r = passes(n, specs[i], e);
-
-		for (size_t k = 0; r == 0 && !is_label && specs[k]; k++)
-			if (strncmp(specs[k], specs[i], key + 1) == 0)
-				r = passes(n, specs[k], e);
-		if (r <= 0)
-			return r;
-	}
-	return 1;
+	return filter_fits(filters, ARRAY_LEN(filters), specs, NULL, n);
 }
 
 static int add_row(struct table *t, const struct engine_network *n, bool is_full)
@@ -233,13 +210,13 @@ static int list(struct cli *c, const struct ls_options *o, struct table *t, stru
 	AUTO_ARENA struct arena a = { 0 };
 	struct engine_network *v;
 	size_t n;
-	int r = engine_network_list(c->engine, &a, &v, &n, e);
+	int r = filter_check(filters, ARRAY_LEN(filters), o->filters, e);
 
+	if (r == 0)
+		r = engine_network_list(c->engine, &a, &v, &n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = is_shown(&v[i], o->filters, e);
-		if (r <= 0)
+		if (!is_shown(&v[i], o->filters))
 			continue;
-		r = 0;
 		if (o->is_quiet)
 			printf("%.*s\n", o->is_full ? 64 : SHORT_ID, v[i].id);
 		else
@@ -451,15 +428,14 @@ static int prune(struct cli *c, const struct prune_options *o, struct err *e)
 	AUTO_ARENA struct arena a = { 0 };
 	struct engine_network *v;
 	size_t n, gone = 0;
-	int r = engine_network_list(c->engine, &a, &v, &n, e);
+	int r = filter_check(filters, ARRAY_LEN(filters), o->filters, e);
 
+	if (r == 0)
+		r = engine_network_list(c->engine, &a, &v, &n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		const char *name;
 
-		if (!is_custom(&v[i]) || v[i].users)
-			continue;
-		r = is_shown(&v[i], o->filters, e);
-		if (r <= 0)
+		if (!is_custom(&v[i]) || v[i].users || !is_shown(&v[i], o->filters))
 			continue;
 		r = engine_network_remove(c->engine, v[i].id, &a, &name, e);
 		if (r == 0)

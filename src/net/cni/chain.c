@@ -19,6 +19,7 @@ struct run {
 	const struct cni_attach *at; /* NULL: STATUS and GC */
 	enum cni_command command;
 	const struct cni_result *prev;
+	bool is_new;			    /* ADD: the cache has no earlier one */
 	const struct cni_attachment *valid; /* GC */
 	size_t valid_n;
 	struct arena *a;
@@ -60,6 +61,7 @@ static int run_type(const struct run *run, const struct cni_plugin *builtin, con
 				 .conf = text.p,
 				 .conf_len = text.len,
 				 .c = &c,
+				 .is_new = run->is_new,
 				 .a = run->a };
 
 	if (run->at) {
@@ -252,16 +254,19 @@ static int add_chain(struct run *run, struct cni_result **ret, struct err *e)
 	return 0;
 }
 
-/* An entry of an earlier boot, or of an ADD that was killed. */
-static void del_earlier(const struct cni_runtime *rt, const struct cni_network *n,
+/* An entry of an earlier boot, or of an ADD that was killed. Whether there is none, now or before. */
+static bool del_earlier(const struct cni_runtime *rt, const struct cni_network *n,
 			const struct cni_attach *at, struct arena *a)
 {
 	struct err why = ERR_INIT;
 	struct cni_cached cached;
 
-	if (cni_cache_read(rt, n->name, at->container_id, at->ifname, a, &cached, NULL) != 0 &&
-	    del_locked(rt, n, at, &why) < 0)
-		log_debug("earlier attachment: %s", why.msg);
+	if (cni_cache_read(rt, n->name, at->container_id, at->ifname, a, &cached, NULL) == 0)
+		return true;
+	if (del_locked(rt, n, at, &why) == 0)
+		return true;
+	log_debug("earlier attachment: %s", why.msg);
+	return false;
 }
 
 static void undo(struct run *run)
@@ -293,7 +298,7 @@ int cni_add(const struct cni_runtime *rt, const struct cni_network *n, const str
 	lock = cni_lock(rt, n->name, at->container_id, at->ifname, e);
 	if (lock < 0)
 		return lock;
-	del_earlier(rt, n, at, a);
+	run.is_new = del_earlier(rt, n, at, a);
 	/* Whoever is killed from here on has left an entry by which GC finds what there is to delete. */
 	r = cni_cache_write(rt, n, &with_fd, NULL, e);
 	if (r < 0)

@@ -38,6 +38,22 @@ int conf_cni_args(const struct cni_call *call, const struct json_table *t, void 
 	return r < 0 ? r : read_raw(call, t, args.cni, ret, e);
 }
 
+struct cni_args {
+	struct json_strs ips;
+};
+static const struct json_field ips_rows[] = { JSON_ROW(cni_args, ips, "ips", JSON_STRS, 0) };
+static JSON_TABLE(ips_table, "args.cni", cni_args, ips_rows);
+
+int conf_cni_ips(const struct cni_call *call, struct json_strs *ret, struct err *e)
+{
+	struct cni_args args;
+	int r = conf_cni_args(call, &ips_table, &args, e);
+
+	if (r == 0)
+		*ret = args.ips;
+	return r;
+}
+
 int conf_runtime(const struct cni_call *call, struct cni_runtime_config *ret, struct err *e)
 {
 	return read_raw(call, &cni_runtime_config_table, call->c->runtime_config, ret, e);

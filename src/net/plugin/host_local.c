@@ -42,12 +42,6 @@ static const struct json_field conf_rows[] = {
 };
 static JSON_TABLE(conf_table, "configuration", conf, conf_rows);
 
-struct cni_args {
-	struct json_strs ips;
-};
-static const struct json_field args_rows[] = { JSON_ROW(cni_args, ips, "ips", JSON_STRS, 0) };
-static JSON_TABLE(args_table, "args.cni", cni_args, args_rows);
-
 struct request {
 	struct ipam *ipam;
 	struct range_set sets[POOL_OWN_MAX];
@@ -158,7 +152,7 @@ static int want_all(struct request *q, const struct json_strs *ips, struct err *
 static int read_request(const struct cni_call *call, struct request *q, struct err *e)
 {
 	struct conf conf;
-	struct cni_args args;
+	struct json_strs ips = { 0 };
 	struct cni_runtime_config runtime;
 	const char *ip = NULL;
 	struct conf_arg row = { "IP", &ip };
@@ -167,14 +161,14 @@ static int read_request(const struct cni_call *call, struct request *q, struct e
 	if (r == 0 && !conf.ipam)
 		return err_set(e, -EINVAL, "IPAM config missing 'ipam' key");
 	r = r < 0 ? r : conf_args(call, &row, 1, e);
-	r = r < 0 ? r : conf_cni_args(call, &args_table, &args, e);
+	r = r < 0 ? r : conf_cni_ips(call, &ips, e);
 	r = r < 0 ? r : conf_runtime(call, &runtime, e);
 	if (r < 0)
 		return r;
 	q->ipam = conf.ipam;
 	if (ip && *ip)
 		r = want(q, ip, e);
-	r = r < 0 ? r : want_all(q, &args.ips, e);
+	r = r < 0 ? r : want_all(q, &ips, e);
 	r = r < 0 ? r : want_all(q, &runtime.ips, e);
 	r = r < 0 ? r : add_sets(call, q, runtime.ip_ranges, e);
 	r = r < 0 ? r : add_old_set(call, q, e);
@@ -330,9 +324,9 @@ static int give_from(const struct cni_call *call, struct request *q, size_t inde
 static int give_all(const struct cni_call *call, struct request *q, struct pool *st,
 		    struct cni_result *res, struct err *e)
 {
-	struct given own, given = { .n = 0 };
+	struct given own = { .n = 0 }, given = { .n = 0 };
 	char text[IP_TEXT_MAX];
-	int r = pool_own(st, own.v, &own.n, e);
+	int r = call->is_new ? 0 : pool_own(st, own.v, &own.n, e);
 
 	for (size_t i = 0; i < q->sets_n && r == 0; i++)
 		r = give_from(call, q, i, st, &own, &given, res, e);
@@ -378,13 +372,27 @@ static int open_store(const struct cni_call *call, struct pool *ret, struct err 
 	return pool_open(conf.ipam->data_dir, call, ret, e);
 }
 
+/* What the ADD gave, when all of it is still the container's: only else is the whole store searched. */
+static bool take_known(const struct cni_call *call, struct pool *st, struct given *own)
+{
+	own->n = 0;
+	for (size_t i = 0; call->prev && i < call->prev->ips.n && own->n < POOL_OWN_MAX; i++) {
+		own->v[own->n] = result_net(call->prev->ips.v[i].address).addr;
+		if (!pool_is_own(st, &own->v[own->n]))
+			return false;
+		own->n++;
+	}
+	return own->n > 0;
+}
+
 static int host_local_del(const struct cni_call *call, struct err *e)
 {
 	AUTO_POOL struct pool st = POOL_NONE;
 	struct given own = { .n = 0 };
 	int r = open_store(call, &st, e);
 
-	r = r < 0 ? r : pool_own(&st, own.v, &own.n, e);
+	if (r == 0 && !take_known(call, &st, &own))
+		r = pool_own(&st, own.v, &own.n, e);
 	for (size_t i = 0; i < own.n && r == 0; i++)
 		r = pool_release(&st, &own.v[i], e);
 	return r;

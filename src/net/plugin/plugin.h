@@ -31,7 +31,12 @@ struct cni_call {
 	size_t conf_len;
 	const struct cni_conf *c;      /* the same, read */
 	const struct cni_result *prev; /* prevResult, read; NULL: none */
-	struct arena *a;	       /* results live here */
+	/*
+	 * ADD by a runtime that has no record of an earlier one by this name: no store is searched for it, because that
+	 * would read what every other container has.
+	 */
+	bool is_new;
+	struct arena *a; /* results live here */
 };
 
 /* `ret`: what the call adds, or the previous result passed on; lives in the call's arena. Only add has one. */

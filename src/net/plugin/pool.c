@@ -210,6 +210,15 @@ static int take_own(void *data, const struct ip_addr *a, const char *owner, stru
 	return 0;
 }
 
+bool pool_is_own(struct pool *s, const struct ip_addr *a)
+{
+	char name[IP_TEXT_MAX], owner[OWNER_MAX + 1], own[OWNER_MAX + 1];
+
+	snprintf(own, sizeof(own), "%s\r\n%s", s->container_id, s->ifname);
+	read_owner(s, ip_addr_text(a, name), owner);
+	return streq(owner, own);
+}
+
 int pool_own(struct pool *s, struct ip_addr ret[POOL_OWN_MAX], size_t *ret_n, struct err *e)
 {
 	struct own o = { .old_owner = s->container_id, .v = ret };

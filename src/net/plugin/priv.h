@@ -24,6 +24,8 @@ int conf_args(const struct cni_call *call, const struct conf_arg *rows, size_t n
 /* args.cni of the configuration: {"args": {"cni": {…}}}; absent: `ret` is zeroed. */
 int conf_cni_args(const struct cni_call *call, const struct json_table *t, void *ret,
 		  struct err *e);
+/* Addresses that were asked for there ("ips"). */
+int conf_cni_ips(const struct cni_call *call, struct json_strs *ret, struct err *e);
 int conf_runtime(const struct cni_call *call, struct cni_runtime_config *ret, struct err *e);
 /* The MAC that is asked for by CNI_ARGS, args.cni or a capability, the last one wins; the configuration's `mac` before. */
 int conf_mac(const struct cni_call *call, const char *configured, uint8_t mac[MAC_LEN],
@@ -155,6 +157,8 @@ struct ip_addr pool_last(struct pool *s, size_t set);
 int pool_release(struct pool *s, const struct ip_addr *a, struct err *e);
 /* Range sets, and so addresses of one interface. */
 #define POOL_OWN_MAX 64
+/* Whether one address is what this container's interface has. */
+bool pool_is_own(struct pool *s, const struct ip_addr *a);
 /* The addresses that the container's interface has. */
 int pool_own(struct pool *s, struct ip_addr ret[POOL_OWN_MAX], size_t *ret_n, struct err *e);
 /* Gives back what belongs to no attachment among `valid`. */

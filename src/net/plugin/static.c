@@ -40,12 +40,6 @@ static const struct json_field conf_rows[] = {
 };
 static JSON_TABLE(conf_table, "configuration", conf, conf_rows);
 
-struct cni_args {
-	struct json_strs ips;
-};
-static const struct json_field args_rows[] = { JSON_ROW(cni_args, ips, "ips", JSON_STRS, 0) };
-static JSON_TABLE(args_table, "args.cni", cni_args, args_rows);
-
 struct list {
 	struct {
 		struct ip_net net;
@@ -123,20 +117,20 @@ static int add_args(const struct cni_call *call, struct list *l, struct err *e)
 static int read_all(const struct cni_call *call, struct list *l, struct ipam **ret, struct err *e)
 {
 	struct conf conf;
-	struct cni_args args;
+	struct json_strs ips = { 0 };
 	struct cni_runtime_config runtime;
 	int r = conf_read(call, &conf_table, &conf, e);
 
 	if (r == 0 && !conf.ipam)
 		return err_set(e, -EINVAL, "IPAM config missing 'ipam' key");
-	r = r < 0 ? r : conf_cni_args(call, &args_table, &args, e);
+	r = r < 0 ? r : conf_cni_ips(call, &ips, e);
 	r = r < 0 ? r : conf_runtime(call, &runtime, e);
 	l->n = 0;
 	for (size_t i = 0; r == 0 && i < conf.ipam->addresses.n; i++)
 		r = add_address(l, conf.ipam->addresses.v[i].address,
 				conf.ipam->addresses.v[i].gateway, e);
 	r = r < 0 ? r : add_args(call, l, e);
-	r = r < 0 ? r : replace_all(l, &args.ips, e);
+	r = r < 0 ? r : replace_all(l, &ips, e);
 	r = r < 0 ? r : replace_all(l, &runtime.ips, e);
 	if (r == 0)
 		*ret = conf.ipam;

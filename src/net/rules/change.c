@@ -193,10 +193,13 @@ static int tell_conflict(const struct conflict *c, const struct rules_record *ot
 	char words[128];
 
 	rules_element_text(c->found->set, &c->found->el, words, sizeof(words));
+	/* As docker says it: without the protocol. */
+	words[strcspn(words, "/")] = '\0';
 	if (other->container_id)
 		return err_set_code(e, -EADDRINUSE, ERR_ALREADY_EXISTS,
-				    "%s is taken by container '%s' on network '%s'", words,
-				    other->container_id, other->network);
+				    "Bind for %s failed: port is already allocated by container "
+				    "'%s' on network '%s'",
+				    words, other->container_id, other->network);
 	return err_set_code(e, -EADDRINUSE, ERR_ALREADY_EXISTS, "%s is taken by network '%s'",
 			    words, other->network);
 }

@@ -262,7 +262,7 @@ static void port_text(const struct nft_elem *el, size_t at, const char *host, ch
 	uint16_t port;
 
 	memcpy(&port, el->key + at + 4, sizeof(port));
-	snprintf(buf, size, "port %s%s%u/%s", host, *host ? ":" : "", ntohs(port),
+	snprintf(buf, size, "%s:%u/%s", host, ntohs(port),
 		 protocol == IPPROTO_UDP    ? "udp"
 		 : protocol == IPPROTO_SCTP ? "sctp"
 					    : "tcp");
@@ -277,7 +277,7 @@ void rules_element_text(enum rules_set set, const struct nft_elem *el, char *buf
 	switch (set) {
 	case SET_PORTS4:
 	case SET_PORTS6:
-		port_text(el, 0, "", buf, size);
+		port_text(el, 0, set == SET_PORTS6 ? "[::]" : "0.0.0.0", buf, size);
 		break;
 	case SET_ADDR_PORTS4:
 	case SET_ADDR_PORTS6:
