@@ -195,8 +195,12 @@ int engine_recover(struct engine *en, struct err *e)
 			first = r;
 	}
 	/* Between the commit of a deletion and the rename of its folders they belong to nobody. */
-	if (n > 0)
+	if (n > 0) {
+		struct net net = engine_net(en);
+
+		net_recover(&net);
 		(void)store_gc(en->store, &stats, NULL);
+	}
 	(void)store_empty_trash(en->store, NULL);
 	return first;
 }

@@ -358,6 +358,15 @@ int net_sandbox_detach(const struct net *n, int task_fd, int netns_fd, struct er
 	return r;
 }
 
+void net_recover(const struct net *n)
+{
+	AUTO_ARENA struct arena a = { 0 };
+	struct cni_runtime rt;
+
+	if (runtime_of(n, &a, &rt, NULL) == 0)
+		cni_cache_sweep(&rt);
+}
+
 /* ---- while it runs ---- */
 
 static int append(struct net_sandbox *s, const struct net_endpoint *ep, struct arena *a,

@@ -62,6 +62,9 @@ int net_sandbox_attach(const struct net *n, struct net_sandbox *s, int netns_fd,
  */
 int net_sandbox_detach(const struct net *n, int task_fd, int netns_fd, struct err *e);
 
+/* What is in nobody's file: begun by those who were killed. Never fails. */
+void net_recover(const struct net *n);
+
 /* One more, or one less, of a running container. The file is written. */
 int net_sandbox_connect(const struct net *n, struct net_sandbox *s, const struct net_endpoint *ep,
 			int netns_fd, const char *netns_path, int task_fd, struct arena *a,

@@ -314,11 +314,11 @@ static off_t hash_of(const char *s)
 	return (off_t)(h >> 25);
 }
 
-static int lock_byte(int fd, off_t at, short type)
+static int lock_byte(int fd, off_t at, short type, int command)
 {
 	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
 
-	while (fcntl(fd, F_OFD_SETLKW, &lock) < 0)
+	while (fcntl(fd, command, &lock) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
@@ -339,8 +339,42 @@ int cni_lock(const struct cni_runtime *rt, const char *network, const char *cont
 	}
 	/* Network before attachment, always. */
 	if (r == 0)
-		r = lock_byte(fd, hash_of(network), container_id ? F_RDLCK : F_WRLCK);
+		r = lock_byte(fd, hash_of(network), container_id ? F_RDLCK : F_WRLCK, F_OFD_SETLKW);
 	if (r == 0 && container_id)
-		r = lock_byte(fd, LOCK_SPAN + hash_of(name), F_WRLCK);
+		r = lock_byte(fd, LOCK_SPAN + hash_of(name), F_WRLCK, F_OFD_SETLKW);
 	return r < 0 ? err_sys(e, r, "lock '%s/" LOCK_FILE "'", rt->cache_dir) : TAKE_FD(fd);
+}
+
+/* "NAME.0123456789abcdef.tmp": what file_replace_at had begun to write. True with NAME alone left. */
+static bool cut_temporary(char *name)
+{
+	static const size_t tail = sizeof(".0123456789abcdef.tmp") - 1;
+	size_t len = strlen(name);
+
+	if (len <= tail || !str_ends(name, ".tmp") || name[len - tail] != '.')
+		return false;
+	name[len - tail] = '\0';
+	return true;
+}
+
+void cni_cache_sweep(const struct cni_runtime *rt)
+{
+	AUTO_FREE char *path = str_printf("%s/" LOCK_FILE, rt->cache_dir);
+	AUTO_FD lock = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -ENOMEM;
+	int dir = lock < 0 ? -ENOENT : open_results(rt, false, NULL);
+	DIR *d = dir < 0 ? NULL : fdopendir(dir);
+	struct dirent *f;
+
+	while (d && (f = readdir(d))) {
+		AUTO_FREE char *name = strdup(f->d_name);
+
+		/* Who writes holds the attachment's lock. */
+		if (!name || !cut_temporary(name) ||
+		    lock_byte(lock, LOCK_SPAN + hash_of(name), F_WRLCK, F_OFD_SETLK) < 0)
+			continue;
+		(void)unlinkat(dir, f->d_name, 0);
+		(void)lock_byte(lock, LOCK_SPAN + hash_of(name), F_UNLCK, F_OFD_SETLK);
+	}
+	if (d)
+		closedir(d);
 }

@@ -409,6 +409,7 @@ int cni_gc(const struct cni_runtime *rt, const struct cni_network *n,
 	lock = cni_lock(rt, n->name, NULL, NULL, e);
 	if (lock < 0)
 		return lock;
+	cni_cache_sweep(rt);
 	r = cni_cache_list(rt, n->name, &a, &cached, &cached_n, e);
 	if (r < 0)
 		return r;

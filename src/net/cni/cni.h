@@ -82,3 +82,5 @@ int cni_validate(const struct cni_runtime *rt, const struct cni_network *n, stru
 /* Cached attachments of a network (NULL: of all). */
 int cni_cached(const struct cni_runtime *rt, const char *network, struct arena *a,
 	       struct cni_attachment **ret, size_t *ret_n, struct err *e);
+/* Removes what writers of entries that were killed had begun. Never fails, waits for nobody. */
+void cni_cache_sweep(const struct cni_runtime *rt);
