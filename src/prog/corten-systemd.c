@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "prog/systemd_bus.h"
+#include "oci/systemd_bus.h"
 #include "spec/systemd_call.h"
 
 /* One line per hierarchy, each a path. */

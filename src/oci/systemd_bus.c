@@ -1,4 +1,4 @@
-#include "prog/systemd_bus.h"
+#include "oci/systemd_bus.h"
 
 #include <errno.h>
 #include <poll.h>
